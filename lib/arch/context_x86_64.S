@@ -1,0 +1,41 @@
+/*
+ * The first frame of a context on x86-64. bgi_context_init leaves the entry function at the top of
+ * the fresh stack and its argument above it, at an address that is a multiple of 16, so that the
+ * call leaves the stack as the ABI wants it at a function's entry. The return address is declared
+ * undefined and rbp is zero: unwinders and frame-pointer walkers end here.
+ */
+#if defined(__x86_64__) && defined(__LP64__) && !defined(BGI_CONTEXT_UCONTEXT)
+        .text
+        .p2align 4
+        .globl  bgi_context_first_frame
+        .hidden bgi_context_first_frame
+        .type   bgi_context_first_frame, @function
+bgi_context_first_frame:
+        .cfi_startproc
+        .cfi_undefined %rip
+        .cfi_def_cfa %rsp, 16
+#if defined(__CET__) && (__CET__ & 1)
+        endbr64
+#endif
+        xorl    %ebp, %ebp
+        movq    8(%rsp), %rdi
+        callq   *(%rsp)
+        ud2
+        .cfi_endproc
+        .size   bgi_context_first_frame, . - bgi_context_first_frame
+
+#if defined(__CET__) && (__CET__ & 1)
+        /* Branch tracking is honoured; the shadow stack is not claimed. */
+        .section .note.gnu.property, "a"
+        .p2align 3
+        .long   4
+        .long   16
+        .long   5
+        .asciz  "GNU"
+        .long   0xc0000002
+        .long   4
+        .long   1
+        .long   0
+#endif
+#endif
+        .section .note.GNU-stack, "", %progbits
