@@ -252,7 +252,7 @@ int bgi_cpu_quota(const char *root)
 int bgi_cpu_affinity(void)
 {
     /* The kernel refuses a set smaller than its own: grow until it fits. */
-    for (int cpus = CPU_SETSIZE; cpus <= 1 << 20; cpus *= 2) {
+    for (size_t cpus = CPU_SETSIZE; cpus <= (size_t)1 << 20; cpus *= 2) {
         size_t size = CPU_ALLOC_SIZE(cpus);
         cpu_set_t *set = bgi_calloc(1, size);
         if (!set) {
