@@ -106,6 +106,7 @@ void bgi_tools_init(bgi_tools *t, char *low, size_t size)
     t->fake = NULL;
     t->low = low;
     t->size = size;
+    t->adopted = 0;
 #endif
 #if BGI_TSAN
     if (!t->fiber) {
@@ -136,6 +137,7 @@ void bgi_tools_adopt(bgi_tools *t)
     }
     t->low = low;
     t->size = size;
+    t->adopted = 1;
 #endif
 #if BGI_TSAN
     t->fiber = __tsan_get_current_fiber();
@@ -150,7 +152,7 @@ BGI_NOINLINE void bgi_tools_abandon(bgi_tools *t, const char *sp)
 #if BGI_ASAN
     if (!sp)
         sp = __builtin_frame_address(0);
-    if (t->low && sp >= t->low && sp < t->low + t->size)
+    if (!t->adopted && sp >= t->low && sp < t->low + t->size)
         __asan_unpoison_memory_region(sp, (size_t)(t->low + t->size - sp));
 #endif
     (void)t;

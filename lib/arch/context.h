@@ -74,7 +74,10 @@ void bgi_context_init(bgi_context *c, void *stack_low, size_t stack_size, void (
 /* Makes `c` stand for the calling thread's own stack, which is running. */
 void bgi_context_adopt(bgi_context *c);
 
-/* Takes leave of a context which does not run, from another context. The record is zeroed. */
+/*
+ * Takes leave of a context which does not run, from another context; or of an adopted one, from
+ * itself. The record is zeroed.
+ */
 void bgi_context_fini(bgi_context *c);
 
 #ifdef BGI_CONTEXT_UCONTEXT

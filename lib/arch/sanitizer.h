@@ -58,6 +58,7 @@ typedef struct bgi_tools {
     void *fake; /* the fake stack while switched out */
     const char *low;
     size_t size;
+    int adopted;              /* a thread's own stack */
     void (*entry)(void *arg); /* of a context that has not run yet */
     void *arg;
 #endif

@@ -1,0 +1,603 @@
+/*
+ * The pool's slow half: slabs, sizes, batches, trimming.
+ *
+ * A slab is one mapping of up to 64 slots of one size. Slots follow each other at a stride of
+ * the size and one page. Slabs with equal attributes lie next to each other as a rule, and the
+ * kernel then keeps one mapping for them all.
+ *
+ * Sizes: class 0 is the default size, class k >= 1 is BGI_STACK_MIN << (k - 1). What is larger than
+ * the largest class gets a mapping of its own, unmapped as soon as it comes back.
+ *
+ * Who may touch what:
+ *   lists, counts, slab->cold           under global->lock
+ *   slab->marked, slab->protected       the slot's bit belongs to who took the slot out of `cold`,
+ *                                       so the words are changed under global->lock
+ *   slab->drop, slab->dropping          under global->trimming
+ *   a stack's record                    its user, its cache's owner, or under global->lock
+ * System calls are made outside global->lock, on slots that are in no list and not cold.
+ *
+ * Trim gives back only what nobody needed since the last trim (`idle`, the least number of pooled
+ * stacks seen), so a load that comes and goes between two trims keeps its memory.
+ */
+#include "stack/stack.h"
+
+#include "base/alloc.h"
+#include "base/list.h"
+#include "base/panic.h"
+#include "base/rank.h"
+
+#include "arch/lock.h"
+
+#include "stack/overflow.h"
+
+#include <limits.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    SLAB_SLOTS = 64,
+    SLAB_BYTES = 64 << 20, /* big stacks: fewer a slab */
+    CLASSES = 11,          /* the default, and 16 KiB to 8 MiB */
+    BIG = CLASSES,         /* a slab of its own */
+    COLOURS = 15,
+    COLOUR_STEP = BGI_CACHE_LINE,
+    TRIM_ROUND = 8 * BGI_STACK_BATCH, /* stacks dropped between two looks at the lock */
+};
+
+struct bgi_slab {
+    struct bgi_list all;     /* in global->slabs */
+    struct bgi_list partial; /* in its class's list while cold != 0 */
+    char *base;
+    size_t size; /* nominal size of a stack */
+    size_t page;
+    unsigned count, class;
+    uint64_t cold;
+    uint64_t marked, protected; /* how each slot is guarded; neither: not yet, or by a canary */
+    uint64_t drop;              /* being given back */
+    struct bgi_slab *dropping;  /* the next slab with such slots */
+};
+
+struct size_class {
+    size_t size;
+    bgi_stack *batches; /* by batch_next */
+    size_t pooled, idle, keep;
+    struct bgi_list partial; /* slabs with cold slots */
+};
+
+struct bgi_stack_global {
+    BGI_ALIGNED(BGI_FALSE_SHARING_RANGE) bgi_lock lock;
+    size_t page;
+    struct bgi_list slabs;
+    size_t slab_count, slots, cold;
+    struct size_class class[CLASSES];
+    BGI_ALIGNED(BGI_FALSE_SHARING_RANGE) bgi_lock trimming;
+};
+
+_Static_assert(BGI_STACK_MIN << (CLASSES - 2) == 8 << 20, "the largest class");
+_Static_assert((COLOURS - 1) * COLOUR_STEP + sizeof(bgi_stack) + 8192 <= BGI_STACK_MIN,
+               "the smallest stack still holds something");
+
+static uint64_t all_slots(unsigned count)
+{
+    return count == 64 ? ~UINT64_C(0) : (UINT64_C(1) << count) - 1;
+}
+
+static size_t stride_of(const struct bgi_slab *slab)
+{
+    return slab->size + slab->page;
+}
+
+static char *slot_of(const struct bgi_slab *slab, unsigned index)
+{
+    return slab->base + index * stride_of(slab);
+}
+
+/* ---- slabs ---- */
+
+static void slab_destroy(struct bgi_slab *slab)
+{
+    (void)bgi_munmap(slab->base, slab->count * stride_of(slab));
+    bgi_guard_unmapped((size_t)__builtin_popcountll(slab->protected));
+    bgi_free(slab);
+}
+
+/* All slots cold. Fewer than wanted when the address space is short; NULL when even one fails. */
+static struct bgi_slab *slab_create(struct bgi_stack_global *g, unsigned class, size_t size)
+{
+    size_t stride = size + g->page;
+    size_t count = class == BIG ? 1 : SLAB_BYTES / stride;
+    count = count > SLAB_SLOTS ? SLAB_SLOTS : count < 1 ? 1 : count;
+    struct bgi_slab *slab = bgi_calloc(1, sizeof *slab);
+    if (!slab) {
+        return NULL;
+    }
+    for (; count > 0; count /= 4) {
+        slab->base = bgi_mmap(count * stride, PROT_READ | PROT_WRITE, MAP_NORESERVE);
+        if (slab->base) {
+            break;
+        }
+    }
+    if (!slab->base) {
+        bgi_free(slab);
+        return NULL;
+    }
+    /* A huge page under a stack would be resident as a whole. Refused where there are none. */
+    (void)bgi_madvise(slab->base, count * stride, MADV_NOHUGEPAGE);
+    slab->size = size;
+    slab->page = g->page;
+    slab->count = (unsigned)count;
+    slab->class = class;
+    slab->cold = all_slots(slab->count);
+    bgi_list_init(&slab->all);
+    bgi_list_init(&slab->partial);
+    return slab;
+}
+
+/* Under the lock. */
+static void slab_enter(struct bgi_stack_global *g, struct bgi_slab *slab)
+{
+    bgi_list_push_back(&g->slabs, &slab->all);
+    g->slab_count++;
+    g->slots += slab->count;
+    g->cold += (size_t)__builtin_popcountll(slab->cold);
+    if (slab->class != BIG) {
+        bgi_list_push_back(&g->class[slab->class].partial, &slab->partial);
+    }
+}
+
+/* Under the lock. */
+static void slab_leave(struct bgi_stack_global *g, struct bgi_slab *slab)
+{
+    bgi_list_remove(&slab->all);
+    bgi_list_remove(&slab->partial);
+    g->slab_count--;
+    g->slots -= slab->count;
+    g->cold -= (size_t)__builtin_popcountll(slab->cold);
+}
+
+/* A slot taken out of the cold. */
+struct slot {
+    struct bgi_slab *slab;
+    unsigned index;
+    enum bgi_guard guard; /* NONE: it has to be set */
+};
+
+/* Under the lock: takes a cold slot of a slab that has one. */
+static struct slot slot_claim(struct bgi_stack_global *g, struct bgi_slab *slab)
+{
+    struct slot slot = {slab, (unsigned)__builtin_ctzll(slab->cold), BGI_GUARD_NONE};
+    uint64_t bit = UINT64_C(1) << slot.index;
+    if (slab->marked & bit) {
+        slot.guard = BGI_GUARD_MARKER;
+    } else if (slab->protected & bit) {
+        slot.guard = BGI_GUARD_PROTECT;
+    }
+    slab->cold &= ~bit;
+    g->cold--;
+    if (slab->cold == 0) {
+        bgi_list_remove(&slab->partial);
+    }
+    return slot;
+}
+
+/* A claimed slot gets its guard, which stays until the slab goes, and its record. */
+static bgi_stack *slot_warm(struct bgi_stack_global *g, struct slot slot)
+{
+    struct bgi_slab *slab = slot.slab;
+    char *page = slot_of(slab, slot.index);
+    if (slot.guard == BGI_GUARD_NONE) {
+        slot.guard = bgi_guard_install(page, slab->page);
+        if (slot.guard != BGI_GUARD_CANARY) {
+            uint64_t bit = UINT64_C(1) << slot.index;
+            bgi_lock_acquire(&g->lock);
+            *(slot.guard == BGI_GUARD_MARKER ? &slab->marked : &slab->protected) |= bit;
+            bgi_lock_release(&g->lock);
+        }
+    }
+    char *low = page + slab->page;
+    char *top = low + slab->size - (slot.index % COLOURS) * COLOUR_STEP;
+    bgi_stack *s = (bgi_stack *)((uintptr_t)(top - sizeof *s) & ~(uintptr_t)(BGI_CACHE_LINE - 1));
+    memset(s, 0, sizeof *s);
+    s->low = low;
+    s->size = (size_t)((char *)s - low);
+    s->slow = slab->class != 0 || slot.guard == BGI_GUARD_CANARY;
+    s->index = slot.index;
+    s->slab = slab;
+    s->guard = slot.guard;
+    s->nominal = slab->size;
+    return s;
+}
+
+/* ---- sizes and batches ---- */
+
+/* BIG for what fits in no class; *size becomes the nominal size, 0 when it is beyond reason. */
+static unsigned class_of(const struct bgi_stack_global *g, size_t *size)
+{
+    size_t want = *size < BGI_STACK_MIN ? BGI_STACK_MIN : *size;
+    if (want > PTRDIFF_MAX / 2) {
+        *size = 0;
+        return BIG;
+    }
+    want = (want + g->page - 1) & ~(g->page - 1);
+    size_t power = BGI_STACK_MIN;
+    unsigned class = 1;
+    while (power < want && class < CLASSES) {
+        power *= 2;
+        class ++;
+    }
+    if (*size == 0 || want == g->class[0].size || (class < CLASSES && power == g->class[0].size)) {
+        *size = g->class[0].size;
+        return 0;
+    }
+    *size = class < CLASSES ? power : want;
+    return class < CLASSES ? class : BIG;
+}
+
+/* Under the lock. `s` heads a list of n. */
+static void batch_give(struct size_class *k, bgi_stack *s, unsigned n)
+{
+    s->batch_next = k->batches;
+    s->batch_count = n;
+    k->batches = s;
+    k->pooled += n;
+}
+
+/* Under the lock: a whole batch, or NULL. */
+static bgi_stack *batch_take(struct size_class *k)
+{
+    bgi_stack *s = k->batches;
+    if (s) {
+        k->batches = s->batch_next;
+        k->pooled -= s->batch_count;
+        if (k->pooled < k->idle) {
+            k->idle = k->pooled;
+        }
+    }
+    return s;
+}
+
+/* A slot that is cold, in an old slab or a new one. */
+static bgi_stack *get_cold(struct bgi_stack_global *g, struct size_class *k)
+{
+    bgi_lock_acquire(&g->lock);
+    if (bgi_list_empty(&k->partial)) {
+        bgi_lock_release(&g->lock);
+        struct bgi_slab *fresh = slab_create(g, (unsigned)(k - g->class), k->size);
+        bgi_lock_acquire(&g->lock);
+        if (fresh) {
+            slab_enter(g, fresh);
+        } else if (bgi_list_empty(&k->partial)) {
+            bgi_lock_release(&g->lock);
+            return NULL;
+        }
+    }
+    struct bgi_slab *slab = BGI_CONTAINER_OF(k->partial.next, struct bgi_slab, partial);
+    struct slot slot = slot_claim(g, slab);
+    bgi_lock_release(&g->lock);
+    return slot_warm(g, slot);
+}
+
+static bgi_stack *get_big(struct bgi_stack_global *g, size_t size)
+{
+    struct bgi_slab *slab = size ? slab_create(g, BIG, size) : NULL;
+    if (!slab) {
+        return NULL;
+    }
+    bgi_lock_acquire(&g->lock);
+    slab_enter(g, slab);
+    struct slot slot = slot_claim(g, slab);
+    bgi_lock_release(&g->lock);
+    return slot_warm(g, slot);
+}
+
+BGI_NOINLINE bgi_stack *bgi_stack_get_slow(bgi_stack_pool *pool, unsigned cache, size_t size)
+{
+    struct bgi_stack_global *g = pool->global;
+    struct bgi_stack_cache *c = &pool->cache[cache];
+    unsigned class = class_of(g, &size);
+    bgi_assert(cache < pool->caches);
+    if (class == BIG) {
+        return get_big(g, size);
+    }
+    struct size_class *k = &g->class[class];
+    if (class == 0 && !c->head && c->spare) {
+        c->head = c->spare;
+        c->count = BGI_STACK_BATCH;
+        c->spare = NULL;
+    }
+    if (class != 0 || !c->head) {
+        bgi_lock_acquire(&g->lock);
+        bgi_stack *s = batch_take(k);
+        bgi_lock_release(&g->lock);
+        if (!s) {
+            return get_cold(g, k);
+        }
+        if (class != 0) {
+            return s; /* their batches are of one */
+        }
+        c->head = s;
+        c->count = s->batch_count;
+    }
+    bgi_stack *s = c->head;
+    c->head = s->next;
+    c->count--;
+    return s;
+}
+
+static void put_big(struct bgi_stack_global *g, bgi_stack *s)
+{
+    struct bgi_slab *slab = s->slab;
+    bgi_context_fini(&s->context);
+    bgi_lock_acquire(&g->lock);
+    slab_leave(g, slab);
+    bgi_lock_release(&g->lock);
+    slab_destroy(slab);
+}
+
+BGI_NOINLINE void bgi_stack_put_slow(bgi_stack_pool *pool, unsigned cache, bgi_stack *s)
+{
+    struct bgi_stack_global *g = pool->global;
+    struct bgi_stack_cache *c = &pool->cache[cache];
+    bgi_assert(cache < pool->caches);
+    bgi_stack_check(s);
+    unsigned class = s->slab->class;
+    if (class == BIG) {
+        put_big(g, s);
+        return;
+    }
+    if (class != 0) {
+        s->next = NULL;
+        bgi_lock_acquire(&g->lock);
+        batch_give(&g->class[class], s, 1);
+        bgi_lock_release(&g->lock);
+        return;
+    }
+    if (c->count == BGI_STACK_BATCH) {
+        if (c->spare) {
+            bgi_lock_acquire(&g->lock);
+            batch_give(&g->class[0], c->spare, BGI_STACK_BATCH);
+            bgi_lock_release(&g->lock);
+        }
+        c->spare = c->head;
+        c->head = NULL;
+        c->count = 0;
+    }
+    s->next = c->head;
+    c->head = s;
+    c->count++;
+}
+
+void bgi_stack_flush(bgi_stack_pool *pool, unsigned cache)
+{
+    struct bgi_stack_global *g = pool->global;
+    struct bgi_stack_cache *c = &pool->cache[cache];
+    bgi_lock_acquire(&g->lock);
+    if (c->head) {
+        batch_give(&g->class[0], c->head, c->count);
+    }
+    if (c->spare) {
+        batch_give(&g->class[0], c->spare, BGI_STACK_BATCH);
+    }
+    bgi_lock_release(&g->lock);
+    c->head = NULL;
+    c->spare = NULL;
+    c->count = 0;
+}
+
+/* ---- checks ---- */
+
+int bgi_stack_intact(const bgi_stack *s)
+{
+    size_t page = s->slab->page;
+    return s->guard != BGI_GUARD_CANARY || bgi_guard_intact(s->low - page, page);
+}
+
+void bgi_stack_check(const bgi_stack *s)
+{
+    if (bgi_unlikely(!bgi_stack_intact(s))) {
+        bgi_overflow_report(s->low - 1, s->low, s->nominal);
+    }
+}
+
+int bgi_stack_guard_hit(const bgi_stack *s, const void *addr)
+{
+    uintptr_t a = (uintptr_t)addr;
+    uintptr_t low = (uintptr_t)s->low;
+    return a < low && a >= low - s->slab->page;
+}
+
+/* ---- giving back ---- */
+
+/* Under global->trimming: gives back the slots marked in slab->drop, a run of them at a time. */
+static void slab_drop(struct bgi_slab *slab)
+{
+    uint64_t left = slab->drop;
+    while (left) {
+        unsigned from = (unsigned)__builtin_ctzll(left);
+        uint64_t after = ~(left >> from);
+        unsigned run = after == 0 ? 64 - from : (unsigned)__builtin_ctzll(after);
+        /* A refusal costs memory and nothing else: the slots count as cold all the same. */
+        (void)bgi_madvise(slot_of(slab, from), run * stride_of(slab), MADV_DONTNEED);
+        left &= ~(all_slots(run) << from);
+    }
+}
+
+/* Under global->lock: a slab that is all cold and not among the few kept for the next burst. */
+static int slab_is_surplus(const struct bgi_stack_global *g, const struct bgi_slab *slab)
+{
+    return slab->cold == all_slots(slab->count) && g->cold > 2 * (size_t)slab->count;
+}
+
+/* Under global->trimming: takes up to TRIM_ROUND stacks of a class back to cold. */
+static size_t trim_round(struct bgi_stack_global *g, struct size_class *k, size_t want)
+{
+    struct bgi_slab *touched = NULL;
+    struct bgi_slab *dead = NULL;
+    size_t n = 0;
+
+    bgi_lock_acquire(&g->lock);
+    bgi_stack *batches = NULL;
+    while (n < want && k->batches) {
+        bgi_stack *s = k->batches;
+        k->batches = s->batch_next;
+        k->pooled -= s->batch_count;
+        n += s->batch_count;
+        s->batch_next = batches;
+        batches = s;
+    }
+    bgi_lock_release(&g->lock);
+
+    while (batches) {
+        bgi_stack *s = batches;
+        batches = s->batch_next;
+        for (bgi_stack *next; s; s = next) {
+            next = s->next;
+            struct bgi_slab *slab = s->slab;
+            if (slab->drop == 0) {
+                slab->dropping = touched;
+                touched = slab;
+            }
+            slab->drop |= UINT64_C(1) << s->index;
+            bgi_context_fini(&s->context);
+        }
+    }
+    for (struct bgi_slab *slab = touched; slab; slab = slab->dropping) {
+        slab_drop(slab);
+    }
+
+    bgi_lock_acquire(&g->lock);
+    for (struct bgi_slab *slab = touched, *next; slab; slab = next) {
+        next = slab->dropping;
+        if (slab->cold == 0) {
+            bgi_list_push_front(&k->partial, &slab->partial);
+        }
+        slab->cold |= slab->drop;
+        g->cold += (size_t)__builtin_popcountll(slab->drop);
+        slab->drop = 0;
+        if (slab_is_surplus(g, slab)) {
+            slab_leave(g, slab);
+            slab->dropping = dead;
+            dead = slab;
+        }
+    }
+    bgi_lock_release(&g->lock);
+
+    while (dead) {
+        struct bgi_slab *slab = dead;
+        dead = slab->dropping;
+        slab_destroy(slab);
+    }
+    return n;
+}
+
+size_t bgi_stack_trim(bgi_stack_pool *pool, size_t budget)
+{
+    struct bgi_stack_global *g = pool->global;
+    size_t done = 0;
+    if (!bgi_lock_try(&g->trimming)) {
+        return 0;
+    }
+    for (unsigned i = 0; i < CLASSES; i++) {
+        struct size_class *k = &g->class[i];
+        bgi_lock_acquire(&g->lock);
+        size_t surplus = k->idle > k->keep ? k->idle - k->keep : 0;
+        bgi_lock_release(&g->lock);
+        while (surplus > 0 && done < budget) {
+            size_t want = budget - done < surplus ? budget - done : surplus;
+            size_t got = trim_round(g, k, want < TRIM_ROUND ? want : TRIM_ROUND);
+            if (got == 0) {
+                break;
+            }
+            done += got;
+            surplus -= got < surplus ? got : surplus;
+        }
+        bgi_lock_acquire(&g->lock);
+        k->idle = k->pooled;
+        bgi_lock_release(&g->lock);
+    }
+    bgi_lock_release(&g->trimming);
+    return done;
+}
+
+/* ---- the pool itself ---- */
+
+bgi_stack_pool *bgi_stack_pool_create(size_t default_size, unsigned caches)
+{
+    bgi_stack_pool *pool = bgi_calloc(1, sizeof *pool);
+    struct bgi_stack_global *g = bgi_aligned_alloc(BGI_FALSE_SHARING_RANGE, sizeof *g);
+    struct bgi_stack_cache *cache =
+        caches ? bgi_aligned_alloc(BGI_FALSE_SHARING_RANGE, caches * sizeof *cache) : NULL;
+    if (!pool || !g || !cache || default_size > PTRDIFF_MAX / 2) {
+        bgi_free(pool);
+        bgi_free(g);
+        bgi_free(cache);
+        return NULL;
+    }
+    memset(g, 0, sizeof *g);
+    memset(cache, 0, caches * sizeof *cache);
+    g->page = (size_t)sysconf(_SC_PAGESIZE);
+    bgi_lock_init(&g->lock, BGI_RANK_STACKS, "stacks");
+    bgi_lock_init(&g->trimming, BGI_RANK_STACKS - 1, "stacks trimming");
+    bgi_list_init(&g->slabs);
+    for (unsigned i = 0; i < CLASSES; i++) {
+        struct size_class *k = &g->class[i];
+        k->size = i == 0 ? default_size : (size_t)BGI_STACK_MIN << (i - 1);
+        k->keep = i == 0 ? BGI_STACK_KEEP : BGI_STACK_KEEP_OTHER;
+        bgi_list_init(&k->partial);
+    }
+    default_size = default_size < BGI_STACK_MIN ? BGI_STACK_MIN : default_size;
+    g->class[0].size = (default_size + g->page - 1) & ~(g->page - 1);
+    pool->default_size = g->class[0].size;
+    pool->cache = cache;
+    pool->caches = caches;
+    pool->global = g;
+    return pool;
+}
+
+void bgi_stack_pool_destroy(bgi_stack_pool *pool)
+{
+    if (!pool) {
+        return;
+    }
+    struct bgi_stack_global *g = pool->global;
+    for (unsigned i = 0; i < pool->caches; i++) {
+        bgi_stack_flush(pool, i);
+    }
+    size_t idle = 0;
+    for (unsigned i = 0; i < CLASSES; i++) {
+        idle += g->class[i].pooled;
+#if BGI_ASAN || BGI_TSAN || BGI_VALGRIND
+        for (bgi_stack *b = g->class[i].batches; b; b = b->batch_next) {
+            for (bgi_stack *s = b; s; s = s->next) {
+                bgi_context_fini(&s->context);
+            }
+        }
+#endif
+    }
+    if (idle + g->cold != g->slots) {
+        bgi_panic("%zu stacks are in use while their pool goes away", g->slots - g->cold - idle);
+    }
+    while (!bgi_list_empty(&g->slabs)) {
+        struct bgi_slab *slab = BGI_CONTAINER_OF(g->slabs.next, struct bgi_slab, all);
+        slab_leave(g, slab);
+        slab_destroy(slab);
+    }
+    bgi_free(pool->cache);
+    bgi_free(g);
+    bgi_free(pool);
+}
+
+void bgi_stack_pool_counts(bgi_stack_pool *pool, bgi_stack_counts *out)
+{
+    struct bgi_stack_global *g = pool->global;
+    bgi_lock_acquire(&g->lock);
+    out->slabs = g->slab_count;
+    out->slots = g->slots;
+    out->cold = g->cold;
+    out->pooled = 0;
+    for (unsigned i = 0; i < CLASSES; i++) {
+        out->pooled += g->class[i].pooled;
+    }
+    bgi_lock_release(&g->lock);
+}
