@@ -1,0 +1,53 @@
+/*
+ * What the runner runs: the workloads with their figures and targets, the peers, and how much of
+ * each workload a peer is given (so that one run takes a fraction of a second, where a million at
+ * once is not the point).
+ */
+#ifndef BM_TABLE_H
+#define BM_TABLE_H
+
+#include <stddef.h>
+
+enum { BM_MAX_FIGURES = 5 };
+
+typedef struct {
+    const char *metric; /* as the programs print it */
+    const char *unit;
+    const char *head; /* of the column */
+    double target;    /* brigade's figure is to be at most this; 0: there is none */
+} bm_figure;
+
+typedef struct {
+    const char *name;     /* for --only, with its group */
+    const char *group;    /* a name for several rows; also the key of their sizes */
+    const char *workload; /* what the program is asked for */
+    const char *args;     /* more arguments, separated by one blank; "" for none */
+    const char *quick;    /* the same with --quick */
+    const char *title;
+    int pinned; /* to one CPU */
+    bm_figure figures[BM_MAX_FIGURES];
+} bm_row;
+
+typedef struct {
+    const char *name;
+    const char *file; /* in the directory of programs */
+    const char *arg;  /* an argument more, or NULL */
+} bm_peer;
+
+typedef struct {
+    const char *group, *peer;
+    long count, quick_count;  /* 0: the workload has no count */
+    int repeats;              /* at most so many; 0: as many as asked for */
+    int bytes;                /* memory for each one, to stay within what the machine has */
+    int margin, quick_margin; /* ms; doubled when a program says that it was too short */
+} bm_size;
+
+extern const bm_row bm_rows[];
+extern const size_t bm_row_count;
+extern const bm_peer bm_peers[]; /* the first one is brigade */
+extern const size_t bm_peer_count;
+
+/* NULL: this peer has no such thing, and is not asked. */
+const bm_size *bm_find_size(const char *group, const char *peer);
+
+#endif
