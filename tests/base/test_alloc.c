@@ -45,8 +45,7 @@ Test(alloc, blocks_are_what_was_asked_for)
 Test(alloc, an_impossible_size_is_refused)
 {
     size_t before = bgi_alloc_live();
-    volatile size_t half = SIZE_MAX / 2; /* not seen by the compiler, nor the product by calloc */
-    cr_assert_null(bgi_aligned_alloc(24, 100)); /* no power of two */
+    volatile size_t half = SIZE_MAX / 2; /* not seen by the compiler, which would warn */
     cr_assert_null(bgi_mmap(half, PROT_READ, 0));
     cr_assert_eq(bgi_alloc_live(), before);
 }

@@ -9,7 +9,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Runs die() in a child and gives what it wrote to stderr; whether SIGABRT ended it. */
+/*
+ * Runs die() in a child and gives what it wrote to stderr, up to the end of the first line: an
+ * emulator may add lines of its own. Whether SIGABRT ended the child.
+ */
 static int aborts(void (*die)(void), char *text, size_t size)
 {
     int fds[2];
@@ -34,6 +37,10 @@ static int aborts(void (*die)(void), char *text, size_t size)
         used += (size_t)n;
     }
     text[used] = '\0';
+    char *end = strchr(text, '\n');
+    if (end != NULL) {
+        end[1] = '\0';
+    }
     close(fds[0]);
     int status = 0;
     waitpid(child, &status, 0);

@@ -5,6 +5,7 @@
 #include "base/trace.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 static int evaluations;
 
