@@ -2,8 +2,8 @@
  * Choosing and installing guards.
  *
  * The words here are hints and a count; each is relaxed, since none publishes data:
- *   first     the method to begin with: written by bgi_guard_force, and once from MARKER to
- *             PROTECT when the kernel turns out not to know the advice
+ *   first     the method to begin with; NONE until the kernel has been tried out. Written by
+ *             bgi_guard_force, and by the first installs, which all come to the same result
  *   protects  PROTECT guards that exist. It is raised before the call and lowered when the call
  *             fails or the page goes away, so it may be too high for a moment, never too low.
  *   limit     how many may exist; 0 until it is read
@@ -28,7 +28,7 @@ enum { CANARY_WORDS = 16, DEFAULT_MAP_COUNT = 65530 };
 
 static const uint64_t canary_seed = 0x6b1d5c0ff3e2a497u;
 
-static bgi_atomic first = BGI_GUARD_MARKER;
+static bgi_atomic first;
 static bgi_atomic protects;
 static bgi_atomic limit;
 
@@ -107,20 +107,38 @@ static int try_protect(char *page, size_t page_size)
     return 1;
 }
 
+/*
+ * Whether a page that was marked is closed indeed: emulators and sandboxes take madvise for a hint,
+ * and report success for what they have never heard of. The kernel is asked to read a path there.
+ */
+static int is_closed(const char *page)
+{
+    return access(page, F_OK) != 0 && errno == EFAULT;
+}
+
+static int try_mark(char *page, size_t page_size, int known)
+{
+    int rc = bgi_madvise(page, page_size, MADV_GUARD_INSTALL);
+    if (known) {
+        return rc == 0;
+    }
+    if (rc == 0 && is_closed(page)) {
+        bgi_store(&first, BGI_GUARD_MARKER);
+        return 1;
+    }
+    if (rc == 0 || rc == -EINVAL) {
+        bgi_store(&first, BGI_GUARD_PROTECT);
+    }
+    return 0; /* for want of memory, say: the next page may have more luck */
+}
+
 enum bgi_guard bgi_guard_install(char *page, size_t page_size)
 {
     bgi_word begin = bgi_load(&first);
-    if (begin == BGI_GUARD_MARKER) {
-        int rc = bgi_madvise(page, page_size, MADV_GUARD_INSTALL);
-        if (rc == 0) {
-            return BGI_GUARD_MARKER;
-        }
-        if (rc == -EINVAL) {
-            (void)bgi_cas(&first, BGI_GUARD_MARKER, BGI_GUARD_PROTECT);
-        }
-        begin = BGI_GUARD_PROTECT;
+    if (begin <= BGI_GUARD_MARKER && try_mark(page, page_size, begin == BGI_GUARD_MARKER)) {
+        return BGI_GUARD_MARKER;
     }
-    if (begin == BGI_GUARD_PROTECT && try_protect(page, page_size)) {
+    if (begin <= BGI_GUARD_PROTECT && try_protect(page, page_size)) {
         return BGI_GUARD_PROTECT;
     }
     write_pattern(page, page_size);
@@ -134,7 +152,7 @@ void bgi_guard_unmapped(size_t n)
 
 void bgi_guard_force(enum bgi_guard method)
 {
-    bgi_store(&first, method == BGI_GUARD_NONE ? BGI_GUARD_MARKER : (bgi_word)method);
+    bgi_store(&first, (bgi_word)method);
 }
 
 const char *bgi_guard_name(enum bgi_guard g)
