@@ -43,7 +43,7 @@ static int all_tasks(void *arg)
 {
     struct batch *b = arg;
     size_t n = b->run->tasks, spawned = 0;
-    bg_stats stats;
+    bg_stats stats = {.size = sizeof stats};
 
     while (spawned < n) {
         b->units[spawned] = (struct unit){b->run, spawned};
@@ -102,7 +102,7 @@ void mode_stealing(const struct run *run, struct outcome *out)
 
 static int count_workers(void *arg)
 {
-    bg_stats stats;
+    bg_stats stats = {.size = sizeof stats};
     int rc = bg_runtime_stats(NULL, &stats);
     if (rc == 0)
         *(uint64_t *)arg = stats.workers;
