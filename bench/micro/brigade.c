@@ -225,7 +225,8 @@ static int bm_never(void *arg)
 /* With two at once, each waits for the other without yielding: they are on two workers then. */
 static int bm_pairer(void *arg)
 {
-    bg_timer timer = BG_TIMER_INIT;
+    bg_timer timer;
+    bg_timer_init(&timer);
     bgi_fetch_add(&bm_arrived, 1);
     while (bgi_load_acquire(&bm_arrived) < bm_pairers)
         bgi_pause();
