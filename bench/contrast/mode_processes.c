@@ -133,8 +133,7 @@ void mode_processes(const struct run *run, struct outcome *out)
         outcome_note(out, "memory is the parent's alone: the others' cannot be read here");
     else if (samples < started)
         outcome_note(out,
-                     "memory: %zu processes at once at %zu KiB of their own, the average of %zu "
-                     "of them, and their parent's",
-                     (size_t)living, (size_t)(bgi_load(&s->private_bytes.value) / samples / 1024),
-                     (size_t)samples);
+                     "memory is the parent's and %zu KiB for each process alive at once, the "
+                     "average of %zu that were measured",
+                     (size_t)(bgi_load(&s->private_bytes.value) / samples / 1024), (size_t)samples);
 }
