@@ -1,0 +1,64 @@
+#!/bin/sh
+# Shows that layers.sh finds what it is there to find: usage layers_selftest.sh META_DIR WORK_DIR
+# Plants one breach after another in a small clean tree; each has to be reported, the clean tree not.
+set -eu
+check=$1/layers.sh
+work=$2
+failed=0
+
+fresh() {
+    rm -rf "$work"
+    mkdir -p "$work/lib/base" "$work/lib/stack" "$work/lib/queue" "$work/lib/core" \
+        "$work/include/brigade" "$work/tests/core"
+    printf '#include "base/list.h" /* not #include "core/x.h" */\n' >"$work/lib/core/worker.c"
+    printf '// _Atomic is not used\n/* nor __sync_\n * stdatomic.h */\n' >"$work/lib/base/list.h"
+    printf '#include <atomic_ops.h>\nAO_load(p);\n' >"$work/lib/base/atomic.h"
+    printf '#include <stdint.h>\n#include <brigade/time.h>\n' >"$work/include/brigade/task.h"
+    printf '#include <brigade/task.h>\n#include "queue/runq.h"\n' >>"$work/lib/core/worker.c"
+    printf '#include "core/worker.h"\n' >"$work/tests/core/test_worker.c"
+}
+
+finds() { # what, file, line to plant
+    fresh
+    printf '%s\n' "$3" >>"$work/$2"
+    if sh "$check" "$work" >"$work/out" 2>&1; then
+        echo "not found: $1"
+        failed=1
+    elif ! grep -q "^$2:" "$work/out"; then
+        echo "reported elsewhere: $1"
+        failed=1
+    fi
+}
+
+fresh
+if ! sh "$check" "$work"; then
+    echo "the clean tree is reported"
+    failed=1
+fi
+finds "a higher layer" lib/base/list.h '#include "core/worker.h"'
+finds "a higher layer, oddly spaced" lib/base/list.h ' #  include  "core/worker.h"'
+finds "a neighbour of equal rank" lib/stack/stack.h '#include "queue/deque.h"'
+finds "an include without a layer" lib/core/worker.c '#include "worker.h"'
+finds "a builtin" lib/core/worker.c 'x = __atomic_load_n(&y, 0);'
+finds "an old builtin" lib/core/worker.c '__sync_synchronize();'
+finds "the standard header" lib/core/worker.c '#include <stdatomic.h>'
+finds "an atomic type" lib/core/worker.c 'static _Atomic int x;'
+finds "the library itself" lib/core/worker.c 'AO_store(&x, 1);'
+finds "atomics in a test" tests/core/test_worker.c 'AO_store(&x, 1);'
+finds "an internal header in a public one" include/brigade/task.h '#include "base/list.h"'
+finds "pthreads in a public header" include/brigade/task.h '#include <pthread.h>'
+
+fresh
+mkdir -p "$work/lib/misc"
+echo 'int x;' >"$work/lib/misc/misc.c"
+if sh "$check" "$work" >/dev/null; then
+    echo "not found: an unknown layer"
+    failed=1
+fi
+fresh
+awk 'BEGIN { for (i = 0; i < 701; i++) print "" }' >"$work/lib/core/long.c"
+if sh "$check" "$work" >/dev/null; then
+    echo "not found: a file that is too long"
+    failed=1
+fi
+exit $failed
