@@ -14,17 +14,15 @@ static int twice(void *arg)
 static int run(void *arg)
 {
     int *numbers = static_cast<int *>(arg);
-    bg_task *a = bg_spawn(twice, &numbers[0]);
+    bg_task *a = bg_spawn(twice, &numbers[0], .name = "first");
     bg_task *b = bg_spawn(twice, &numbers[1]);
-    int first = bg_await(a);
-    int second = bg_await(b);
-    return first != 0 ? first : second;
+    return bg_gather(a, b);
 }
 
 int main()
 {
     int numbers[2] = {20, 1};
-    int rc = bg_run(run, numbers);
+    int rc = bg_run(run, numbers, .workers = 2);
     if (rc != 0) {
         std::fprintf(stderr, "failed: %s\n", bg_strerror(rc));
         return 1;
