@@ -31,7 +31,8 @@ void bgi_fence_heavy(void)
 {
     bgi_fence_full();
     if (bgi_fence_asymmetric) {
-        if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0) { /* a forked child: not registered */
+        if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) !=
+            0) { /* a forked child: not registered */
             (void)membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
             (void)membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
         }

@@ -40,8 +40,8 @@
 
 typedef struct bgi_bias {
     BGI_ALIGNED(BGI_FALSE_SHARING_RANGE) bgi_atomic inside; /* owner */
-    bgi_atomic shared;  /* read by the owner each time, written rarely */
-    unsigned quiet;     /* under the inner lock */
+    bgi_atomic shared; /* read by the owner each time, written rarely */
+    unsigned quiet;    /* under the inner lock */
     bgi_lock lock;
 } bgi_bias;
 

@@ -13,6 +13,15 @@
 
 #include "base/compiler.h"
 
+/* The ranks, lowest first: all that may be held when a lock is taken stands above it here. */
+enum bgi_rank {
+    BGI_RANK_TIMERS = 10,
+    BGI_RANK_TASKS = 20,
+    BGI_RANK_INJECTOR = 30,
+    BGI_RANK_EVENTCOUNT = 40,
+    BGI_RANK_STACKS = 50,
+};
+
 #if BGI_DEBUG
 
 /* Call before the lock is taken, so that the report comes instead of the deadlock. */

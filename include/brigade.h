@@ -1,0 +1,16 @@
+/*
+ * brigade: asyncio's way of writing concurrent code, in C, on all cores.
+ *
+ * This header is all of it; each part can be included on its own.
+ */
+#ifndef BRIGADE_H
+#define BRIGADE_H
+
+#include <brigade/error.h>
+#include <brigade/runtime.h>
+#include <brigade/task.h>
+#include <brigade/time.h>
+#include <brigade/timer.h>
+#include <brigade/types.h>
+
+#endif

@@ -1,0 +1,150 @@
+#include "core/fiber.h"
+
+#include "base/panic.h"
+
+#include <errno.h>
+
+static void fiber_main(void *arg);
+
+/* Gives a fresh fiber a stack: 0, or -ENOMEM. */
+static int bind(bgi_worker *w, bgi_fiber *f)
+{
+    bgi_stack *stack = bgi_stack_get(w->sched->stacks, w->index, f->stack_size);
+    if (bgi_unlikely(stack == NULL)) {
+        return -ENOMEM;
+    }
+    bgi_context_init(&stack->context, stack->low, stack->size, fiber_main, NULL);
+    f->stack = stack;
+    return 0;
+}
+
+/* Runs the commit of whoever was on this worker before. First thing after every switch. */
+BGI_INLINE void switched_in(bgi_worker *w)
+{
+    bgi_commit commit = w->commit;
+    if (commit != NULL) {
+        bgi_fiber *left = w->commit_fiber;
+        w->commit = NULL;
+        if (commit(w, left, w->commit_arg)) {
+            struct bgi_link *displaced = bgi_runq_put_next(&w->queue, &left->item.link);
+            if (displaced != NULL) {
+                bgi_push(w, bgi_item_of(displaced));
+            }
+        }
+    }
+}
+
+/* The fiber to switch straight to, bound and current, or NULL: the loop goes on. */
+BGI_INLINE bgi_fiber *choose(bgi_worker *w, bgi_item *next)
+{
+    if (bgi_likely(next != NULL && next->run == bgi_fiber_run)) {
+        bgi_fiber *f = bgi_fiber_of(next);
+        if (bgi_likely(f->stack != NULL || bind(w, f) == 0)) {
+            bgi_worker_count(w);
+            w->current = f;
+            return f;
+        }
+    }
+    w->handoff = next;
+    w->current = NULL;
+    return NULL;
+}
+
+void bgi_suspend(bgi_commit commit, void *arg)
+{
+    bgi_worker *w = bgi_worker_self();
+    bgi_fiber *self = w->current;
+    bgi_fiber *to = choose(w, bgi_worker_pick(w));
+
+#if BGI_DEBUG
+    bgi_stack_check(self->stack);
+#endif
+    w->commit = commit;
+    w->commit_fiber = self;
+    w->commit_arg = arg;
+    bgi_context_switch(&self->stack->context, to != NULL ? &to->stack->context : &w->loop);
+    switched_in(bgi_worker_self());
+}
+
+static int commit_yield(bgi_worker *w, bgi_fiber *self, void *arg)
+{
+    (void)arg;
+    /* No notification: what is queued is as much as before, and was told of when it came. */
+    bgi_push_quiet(w, &self->item);
+    return 0;
+}
+
+void bgi_yield(void)
+{
+    bgi_worker *w = bgi_worker_self();
+    if (bgi_runq_empty(&w->queue) && w->budget > 1) {
+        w->budget--; /* nobody to let go first; now and then the loop looks elsewhere */
+        return;
+    }
+    bgi_suspend(commit_yield, NULL);
+}
+
+/* What remains of a fiber whose body has ended: its stack. */
+static int commit_stack(bgi_worker *w, bgi_fiber *self, void *arg)
+{
+    (void)self;
+    bgi_stack_put(w->sched->stacks, w->index, arg);
+    return 0;
+}
+
+/* From where to where the last switch of a stack goes. */
+struct leave {
+    bgi_context *from, *to;
+};
+
+/* Runs one body after another on this stack, as long as what comes next is fresh. */
+BGI_NOINLINE static struct leave run_bodies(void)
+{
+    switched_in(bgi_worker_self());
+
+    bgi_worker *w = bgi_worker_self();
+    bgi_fiber *f = w->current;
+    bgi_stack *stack = f->stack;
+    for (;;) {
+        bgi_item *next = w->sched->config.body(w, f); /* f may be gone after this */
+        w = bgi_worker_self();
+        if (next == NULL) {
+            next = bgi_worker_pick(w);
+        }
+        if (next != NULL && next->run == bgi_fiber_run) {
+            f = bgi_fiber_of(next);
+            if (f->stack == NULL && bgi_stack_fits(w->sched->stacks, stack, f->stack_size)) {
+                f->stack = stack;
+                w->current = f;
+                bgi_worker_count(w);
+                continue;
+            }
+        }
+        bgi_fiber *to = choose(w, next);
+        w->commit = commit_stack;
+        w->commit_fiber = NULL;
+        w->commit_arg = stack;
+        return (struct leave){&stack->context, to != NULL ? &to->stack->context : &w->loop};
+    }
+}
+
+/* The first frame of every fiber. */
+BGI_CONTEXT_ENTRY static void fiber_main(void *arg)
+{
+    (void)arg;
+    struct leave leave = run_bodies();
+    bgi_context_switch_final(leave.from, leave.to);
+}
+
+void bgi_fiber_run(bgi_worker *w, bgi_item *item)
+{
+    bgi_fiber *f = bgi_fiber_of(item);
+
+    if (f->stack == NULL && bind(w, f) != 0) {
+        w->sched->config.no_stack(w, f);
+        return;
+    }
+    w->current = f;
+    bgi_context_switch(&w->loop, &f->stack->context);
+    switched_in(w);
+}

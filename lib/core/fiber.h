@@ -1,0 +1,69 @@
+/*
+ * Fibers: items that have a stack of their own and can suspend.
+ *
+ * Suspend with a commit. A task that waits must be off its stack before anybody can find it, or a
+ * second worker would resume a stack still in use. So it names a commit callback, the worker leaves
+ * its stack, and only then the callback runs: on the stack of whatever runs next, be that another
+ * fiber or the loop. It publishes the waiter, or unlocks the lock, and says whether the fiber is to
+ * wait (0) or found that it need not (1: it goes to the next slot).
+ *
+ * A fiber that suspends picks the next item itself. If that is a fiber too, it switches straight to
+ * it: one switch instead of two, and all who suspend return from the same call, so the processor
+ * predicts their returns. Otherwise it switches to the loop, with the item handed off.
+ *
+ * A stack is bound when the fiber first runs, and goes on to the next fresh fiber when a body has
+ * ended: a million spawned tasks that never wait run on one stack.
+ *
+ * States of a fiber. Only the worker that runs it, and whoever claimed its wake-up, touch it.
+ *   fresh     (stack NULL)   -> running    bind, by the worker that took it from a queue
+ *   running   (w->current)   -> suspended  after the commit has run and returned 0
+ *   running                  -> queued     after the commit has run and returned 1, or a yield
+ *   suspended                -> queued     bgi_ready, once, by the one who claimed the wake-up
+ *   queued                   -> running    the worker that took it from a queue
+ *   running                  -> ended      body returns; the record may be gone by then
+ *
+ * Partner of the switch: what a fiber wrote before it suspended is seen by who resumes it, since
+ * its commit publishes with a release (queue, waiter word) that the resumer's acquire pairs with.
+ */
+#ifndef BGI_FIBER_H
+#define BGI_FIBER_H
+
+#include "core/sched.h"
+
+typedef struct bgi_fiber {
+    bgi_item item;
+    bgi_stack *stack;    /* NULL while fresh */
+    uint32_t stack_size; /* 0: the scheduler's default */
+    int result;          /* the task layer's */
+} bgi_fiber;
+
+/* The run function of fibers, by which they are told from other items. */
+void bgi_fiber_run(bgi_worker *w, bgi_item *item);
+
+BGI_INLINE void bgi_fiber_init(bgi_fiber *f, uint32_t stack_size)
+{
+    f->item.run = bgi_fiber_run;
+    f->stack = NULL;
+    f->stack_size = stack_size;
+}
+
+BGI_INLINE bgi_fiber *bgi_fiber_of(bgi_item *item)
+{
+    return BGI_CONTAINER_OF(item, bgi_fiber, item);
+}
+
+/* The fiber that runs on the calling thread, or NULL. */
+BGI_INLINE bgi_fiber *bgi_fiber_self(void)
+{
+    bgi_worker *w = bgi_worker_self();
+    return w == NULL ? NULL : w->current;
+}
+
+/* Called by the running fiber. Returns when it has been made ready and its turn has come, perhaps
+ * on another worker: nothing that depends on the thread may be kept across it. */
+void bgi_suspend(bgi_commit commit, void *arg);
+
+/* The running fiber lets the others that are ready run first. */
+void bgi_yield(void);
+
+#endif

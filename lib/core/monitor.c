@@ -1,0 +1,207 @@
+/*
+ * The monitor: a thread that notices workers stuck in one task, and lends spare workers.
+ *
+ * Every BGI_MONITOR_PERIOD it looks at each worker's tick. One that is active and whose tick has
+ * not moved for two looks is stuck: it computes, or sits in a blocking call. If something waits for
+ * it (ready items, timers due or unsettled) or nobody is left to poll, an idle worker is woken; if
+ * there is none, a spare one. A spare worker is a worker like the others, with queues and a wheel
+ * of its own. It steals what the stuck one had queued and fires its timers; the kernel shares the
+ * cores. Nothing changes owner, so the owner's fast paths check nothing.
+ *
+ * There are never more spares active than workers stuck, and never more than BGI_SPARES_MAX. A
+ * spare that finds nothing to do while fewer are stuck retires: it waits for its next call.
+ *
+ * When every worker has been idle for QUIET_LOOKS looks, the monitor sleeps without an end: an idle
+ * runtime uses no CPU. A worker that wakes up sees `monitor_asleep` and kicks it.
+ *
+ * Partners: monitor_asleep: stored, fence, then the states are read; a waking worker stores its
+ * state, fences (core/park.c), reads monitor_asleep. stuck: written by the monitor alone, read by
+ * spares about to retire; spares_active: fetch_add by the monitor, fetch_sub by who retires.
+ * held_up: written by the monitor, read by searchers.
+ */
+#include "base/clock.h"
+#include "core/sched.h"
+
+#include <pthread.h>
+
+enum { STUCK_LOOKS = 2, QUIET_LOOKS = 20 };
+
+/* Whether something waits behind this worker. */
+static int waits_behind(const bgi_worker *w, bg_time now)
+{
+    return !bgi_runq_empty(&w->queue) || bgi_deque_size(&w->forks) != 0 ||
+           bgi_timers_unsettled(&w->timers) || bgi_timers_next(&w->timers) <= now;
+}
+
+/* Takes note of one worker; whether it is stuck. */
+static int look_at(bgi_worker *w)
+{
+    bgi_word tick = bgi_load(&w->tick);
+    if (bgi_load_acquire(&w->state) != BGI_ACTIVE || tick != w->seen_tick) {
+        w->seen_tick = tick;
+        w->same_tick = 0;
+    } else if (w->same_tick < STUCK_LOOKS) {
+        w->same_tick++;
+    }
+    return w->same_tick >= STUCK_LOOKS;
+}
+
+static void *spare_main(void *arg)
+{
+    (void)pthread_setname_np(pthread_self(), "bg-spare");
+    bgi_worker_run(arg);
+    return NULL;
+}
+
+/* Calls up a spare worker: a retired one, or a new thread. */
+static void lend_spare(bgi_sched *s)
+{
+    for (unsigned i = s->workers; i < s->places; i++) {
+        bgi_worker *w = &s->worker[i];
+        bgi_word state = bgi_load_acquire(&w->state);
+        if (state == BGI_RETIRED) {
+            (void)bgi_fetch_add(&s->spares_active, 1);
+            bgi_store_release(&w->state, BGI_ACTIVE);
+            bgi_ec_kick(&w->node);
+        } else if (state == BGI_ABSENT) {
+            if (bgi_worker_prepare(s, i) != 0) {
+                return; /* no memory for one: the next look tries again */
+            }
+            (void)bgi_fetch_add(&s->spares_active, 1);
+            bgi_store_release(&w->state, BGI_ACTIVE);
+            bgi_store_release(&s->used, i + 1);
+            if (bgi_thread_create(&w->thread, spare_main, w) != 0) {
+                bgi_store_release(&w->state, BGI_ABSENT);
+                (void)bgi_fetch_sub(&s->spares_active, 1);
+                return;
+            }
+            w->has_thread = 1;
+        } else {
+            continue;
+        }
+        if (bgi_load(&s->spares_active) > bgi_load(&s->spares_peak)) {
+            bgi_store(&s->spares_peak, bgi_load(&s->spares_active));
+        }
+        return;
+    }
+}
+
+/* Wakes spares that are idle though fewer workers are stuck, so that they retire. */
+static void recall_spares(bgi_sched *s)
+{
+    for (unsigned i = s->workers; i < s->places; i++) {
+        bgi_worker *w = &s->worker[i];
+        if (bgi_load_acquire(&w->state) == BGI_IDLE) {
+            bgi_wake_worker(w);
+        }
+    }
+}
+
+/* Gives up a place among the active spares, if there are more than workers stuck. */
+static int is_surplus(bgi_sched *s)
+{
+    for (;;) {
+        bgi_word active = bgi_load(&s->spares_active);
+        if (active <= bgi_load_acquire(&s->stuck)) {
+            return 0;
+        }
+        if (bgi_cas(&s->spares_active, active, active - 1)) {
+            return 1;
+        }
+    }
+}
+
+/* A retired spare fires its own timers; what they make ready is for the others to run. */
+static void serve_timers(bgi_worker *w)
+{
+    struct bgi_fifo chain;
+    struct bgi_link *l;
+    size_t n = 0;
+
+    (void)bgi_worker_run_timers(w);
+    bgi_fifo_init(&chain);
+    while ((l = bgi_runq_pop(&w->queue)) != NULL) {
+        bgi_fifo_push(&chain, l);
+        n++;
+    }
+    if (n != 0) {
+        bgi_injector_push(&w->sched->injector, &chain, n);
+        bgi_notify(w->sched);
+    }
+}
+
+int bgi_spare_retire(bgi_worker *w)
+{
+    bgi_sched *s = w->sched;
+
+    if (!is_surplus(s)) {
+        return 0;
+    }
+    if (w->searching) {
+        bgi_stop_searching(w);
+    }
+    bgi_store_release(&w->state, BGI_RETIRED);
+    while (bgi_load_acquire(&w->state) == BGI_RETIRED && !bgi_load_acquire(&s->stopping)) {
+        serve_timers(w);
+        bgi_ec_wait(&w->node, bgi_timers_next(&w->timers));
+    }
+    return 1;
+}
+
+/* One look at everybody; whether anybody is awake. */
+static int look(bgi_sched *s)
+{
+    bgi_word used = bgi_load_acquire(&s->used);
+    bg_time now = bgi_clock_now();
+    bgi_word stuck = 0;
+    unsigned awake = 0, free = 0;
+    int help = 0;
+
+    for (bgi_word i = 0; i < used; i++) {
+        bgi_worker *w = &s->worker[i];
+        bgi_word state = bgi_load_acquire(&w->state);
+        int is_stuck = look_at(w);
+        bgi_store_release(&w->held_up, (bgi_word)is_stuck);
+        stuck += (bgi_word)is_stuck;
+        awake += state == BGI_ACTIVE;
+        free += state == BGI_IDLE || (state == BGI_ACTIVE && !is_stuck);
+        help |= is_stuck && waits_behind(w, now);
+    }
+    bgi_store_release(&s->stuck, stuck);
+    if (bgi_load(&s->spares_active) > stuck) {
+        recall_spares(s);
+    }
+    help |= stuck != 0 && bgi_injector_size(&s->injector) != 0;
+    help |= stuck != 0 && free == 0 && s->driver->ops->poll != NULL;
+    if (help || (bgi_load(&s->leader) == 0 && bgi_earliest_timer(s) <= now)) {
+        if (bgi_ec_waiting(&s->idle) != 0) {
+            bgi_notify(s);
+        } else if (bgi_load(&s->spares_active) < stuck) {
+            lend_spare(s);
+        }
+    }
+    return awake != 0;
+}
+
+void *bgi_monitor_main(void *sched)
+{
+    bgi_sched *s = sched;
+    unsigned quiet = 0;
+
+    (void)pthread_setname_np(pthread_self(), "bg-monitor");
+    while (!bgi_load_acquire(&s->stopping)) {
+        if (quiet < QUIET_LOOKS) {
+            bgi_ec_wait(&s->monitor_node, bgi_clock_now() + BGI_MONITOR_PERIOD);
+            quiet = look(s) ? 0 : quiet + 1;
+            continue;
+        }
+        bgi_store(&s->monitor_asleep, 1);
+        bgi_fence_full(); /* partner: the fence at the end of bgi_park */
+        if (!look(s) && !bgi_load_acquire(&s->stopping)) {
+            bgi_ec_wait(&s->monitor_node, BG_TIME_MAX);
+        }
+        bgi_store(&s->monitor_asleep, 0);
+        quiet = 0;
+    }
+    return NULL;
+}

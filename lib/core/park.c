@@ -1,0 +1,130 @@
+/*
+ * Parking: the sleep of a worker that found nothing, and the role of the one that polls.
+ *
+ * Announce, leave the searching state, fence, look once more, sleep. The first idle worker takes
+ * the role of leader: it sleeps until the earliest timer of all and, when the driver has
+ * descriptors, polls them. The others sleep without an end.
+ *
+ * The leader's deadline. A worker that is awake looks after its own timers. When it goes to sleep
+ * and is not the leader, somebody who is has to know its earliest timer:
+ *     leader:  leader_until = WORKING_OUT; fence; read every worker's next; leader_until = least
+ *     other:   its next is set; fence (prepare); read leader_until; kick the leader if that is
+ * later Either the leader read the other's next, or the other read WORKING_OUT or a deadline worked
+ * out without it, both of which count as later.
+ *
+ * Handing over. A leader that wakes gives the role up before it runs anything. Somebody else must
+ * take it when a timer is due soon; that is the case when a worker is woken, finds nothing and
+ * sleeps again as leader. If the next timer is further away than the monitor's period, the monitor
+ * does that when it proves necessary, and a wake-up is saved.
+ */
+#include "base/clock.h"
+#include "core/sched.h"
+
+/* Not a time, but later than any: who reads it kicks. */
+#define WORKING_OUT ((bgi_word)BG_TIME_MAX)
+
+static void default_wait(bgi_driver *d, bgi_worker *w, bg_time deadline)
+{
+    (void)d;
+    bgi_ec_wait(&w->node, deadline);
+}
+
+static const struct bgi_driver_ops default_ops = {"futex", default_wait, NULL, NULL};
+
+bgi_driver bgi_driver_default = {&default_ops};
+
+bg_time bgi_earliest_timer(bgi_sched *s)
+{
+    bg_time earliest = BG_TIME_MAX;
+    bgi_word used = bgi_load_acquire(&s->used);
+    for (bgi_word i = 0; i < used; i++) {
+        bg_time next = bgi_timers_next(&s->worker[i].timers);
+        earliest = next < earliest ? next : earliest;
+    }
+    return earliest;
+}
+
+void bgi_wake_worker(bgi_worker *w)
+{
+    bgi_sched *s = w->sched;
+    bgi_ec_kick(&w->node);
+    if (s->driver->ops->wake != NULL) {
+        s->driver->ops->wake(s->driver, w);
+    }
+}
+
+/* Sees to it that the leader knows of this worker's timers; 0 when there is no leader. */
+static int tell_leader(bgi_worker *w)
+{
+    bgi_sched *s = w->sched;
+    bgi_word leader = bgi_load_acquire(&s->leader);
+    if (leader == 0) {
+        return 0;
+    }
+    if (bgi_timers_next(&w->timers) < (bg_time)bgi_load(&s->leader_until)) {
+        bgi_wake_worker(&s->worker[leader - 1]);
+    }
+    return 1;
+}
+
+/* The leader's sleep. */
+static void lead(bgi_worker *w)
+{
+    bgi_sched *s = w->sched;
+    bgi_store(&s->leader_until, WORKING_OUT);
+    bgi_fence_full(); /* partner: the fence in bgi_ec_prepare of the others */
+    bg_time until = bgi_earliest_timer(s);
+    bgi_store(&s->leader_until, (bgi_word)until);
+    s->driver->ops->wait(s->driver, w, until);
+}
+
+/* After the role was given up: does a timer come too soon to leave it to the monitor? */
+static void hand_over(bgi_worker *w)
+{
+    bgi_sched *s = w->sched;
+    if (bgi_ec_waiting(&s->idle) == 0) {
+        return;
+    }
+    bg_time next = bgi_earliest_timer(s);
+    if (next != BG_TIME_MAX && next - bgi_clock_now() < 2 * BGI_MONITOR_PERIOD) {
+        bgi_notify(s);
+    }
+}
+
+void bgi_park(bgi_worker *w)
+{
+    bgi_sched *s = w->sched;
+    int led = 0;
+
+    if (bgi_timers_unsettled(&w->timers) || (w->is_spare && bgi_spare_retire(w))) {
+        return;
+    }
+    bgi_store_release(&w->state, BGI_IDLE);
+    bgi_ec_prepare(&s->idle, &w->node);
+    if (w->searching) {
+        w->searching = 0;
+        (void)bgi_fetch_sub(&s->searching, 1);
+        bgi_fence_full(); /* partner: the submitter's fence, after which it saw us searching */
+    }
+    if (!bgi_anything_queued(s) && !bgi_load_acquire(&s->stopping)) {
+        bgi_count_owned(&w->parks, 1);
+        do {
+            led = bgi_cas(&s->leader, 0, w->index + 1U);
+        } while (!led && !tell_leader(w));
+        if (led) {
+            lead(w);
+            bgi_store_release(&s->leader, 0);
+        } else {
+            bgi_ec_wait(&w->node, BG_TIME_MAX);
+        }
+    }
+    bgi_store_release(&w->state, BGI_ACTIVE);
+    w->searching = bgi_ec_cancel(&s->idle, &w->node); /* who notified us counted us in */
+    bgi_fence_full(); /* partner: the monitor's, before it looks at the states and sleeps */
+    if (bgi_load(&s->monitor_asleep)) {
+        bgi_ec_kick(&s->monitor_node);
+    }
+    if (led) {
+        hand_over(w);
+    }
+}

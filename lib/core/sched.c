@@ -1,0 +1,187 @@
+/*
+ * The life of a scheduler: made, started, stopped, joined, destroyed.
+ */
+#include "core/sched.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+
+int bgi_worker_prepare(bgi_sched *s, unsigned i)
+{
+    bgi_worker *w = &s->worker[i];
+    if (w->sched != NULL) {
+        return 0;
+    }
+    int r = bgi_deque_init(&w->forks, 64);
+    if (r != 0) {
+        return r;
+    }
+    w->index = i;
+    w->is_spare = i >= s->workers;
+    w->budget = BGI_BUDGET;
+    bgi_runq_init(&w->queue);
+    bgi_timers_init(&w->timers, bgi_clock_now());
+    bgi_ec_node_init(&w->node);
+    bgi_random_seed(&w->random, (uint64_t)bgi_clock_now() ^ ((uint64_t)i << 32));
+    bgi_store(&w->state, BGI_ABSENT);
+    w->sched = s;
+    return 0;
+}
+
+int bgi_sched_create(bgi_sched **out, const struct bgi_sched_config *config)
+{
+    if (config->workers == 0 || config->workers > BGI_WORKERS_MAX ||
+        config->spares > BGI_SPARES_MAX) {
+        return -EINVAL;
+    }
+    bgi_fence_setup();
+    bgi_sched *s = bgi_aligned_alloc(BGI_FALSE_SHARING_RANGE, sizeof *s);
+    if (s == NULL) {
+        return -ENOMEM;
+    }
+    memset(s, 0, sizeof *s);
+    s->config = *config;
+    s->workers = config->workers;
+    s->places = config->workers + config->spares;
+    s->driver = config->driver != NULL ? config->driver : &bgi_driver_default;
+    bgi_injector_init(&s->injector);
+    bgi_ec_init(&s->idle);
+    bgi_ec_node_init(&s->monitor_node);
+    /* Mapped, not allocated: the places of spares nobody ever needs stay untouched. */
+    s->worker = bgi_mmap(s->places * sizeof(bgi_worker), PROT_READ | PROT_WRITE, MAP_NORESERVE);
+    s->stacks = s->worker == NULL ? NULL : bgi_stack_pool_create(config->stack_size, s->places);
+    int r = s->stacks == NULL ? -ENOMEM : 0;
+    for (unsigned i = 0; r == 0 && i < s->workers; i++) {
+        r = bgi_worker_prepare(s, i);
+    }
+    if (r != 0) {
+        bgi_sched_destroy(s);
+        return r;
+    }
+    bgi_store(&s->used, s->workers);
+    *out = s;
+    return 0;
+}
+
+/* What nobody will run any more. */
+static void drop_all(bgi_sched *s, bgi_worker *w)
+{
+    struct bgi_link *l;
+    void *fork;
+
+    while ((l = bgi_runq_pop(&w->queue)) != NULL) {
+        s->config.drop_item(bgi_item_of(l));
+    }
+    while ((fork = bgi_deque_take(&w->forks)) != NULL) {
+        s->config.drop_item(fork);
+    }
+    bgi_timers_drain(&w->timers, s->config.drop_timer);
+}
+
+void bgi_sched_destroy(bgi_sched *s)
+{
+    struct bgi_fifo chain;
+
+    while (bgi_injector_pop(&s->injector, &chain, 1) != 0) {
+        s->config.drop_item(bgi_item_of(bgi_fifo_pop(&chain)));
+    }
+    for (unsigned i = 0; s->worker != NULL && i < s->places; i++) {
+        bgi_worker *w = &s->worker[i];
+        if (w->sched == NULL) {
+            break; /* places are used in order */
+        }
+        drop_all(s, w);
+        bgi_deque_destroy(&w->forks);
+    }
+    if (s->stacks != NULL) {
+        bgi_stack_pool_destroy(s->stacks);
+    }
+    if (s->worker != NULL) {
+        (void)bgi_munmap(s->worker, s->places * sizeof(bgi_worker));
+    }
+    bgi_free(s);
+}
+
+static void *worker_main(void *arg)
+{
+    bgi_worker *w = arg;
+    char name[16];
+    (void)snprintf(name, sizeof name, "bg-worker-%u", w->index % 100000);
+    (void)pthread_setname_np(pthread_self(), name);
+    bgi_worker_run(w);
+    return NULL;
+}
+
+static int start_threads(bgi_sched *s, int caller_is_first)
+{
+    for (unsigned i = 0; i < s->workers; i++) {
+        bgi_store_release(&s->worker[i].state, BGI_ACTIVE);
+    }
+    int r = bgi_thread_create(&s->monitor, bgi_monitor_main, s);
+    if (r != 0) {
+        return r;
+    }
+    s->has_monitor = 1;
+    for (unsigned i = caller_is_first ? 1 : 0; i < s->workers; i++) {
+        bgi_worker *w = &s->worker[i];
+        r = bgi_thread_create(&w->thread, worker_main, w);
+        if (r != 0) {
+            return r;
+        }
+        w->has_thread = 1;
+    }
+    return 0;
+}
+
+int bgi_sched_start(bgi_sched *s, int caller_is_first)
+{
+    static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGPROF};
+    sigset_t others, before;
+
+    /* The program's signals are the business of the program's threads; a thread's own are not. */
+    (void)sigfillset(&others);
+    for (size_t i = 0; i < BGI_ARRAY_LEN(own); i++) {
+        (void)sigdelset(&others, own[i]);
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &others, &before);
+    int r = start_threads(s, caller_is_first);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (r != 0) {
+        bgi_sched_stop(s);
+        bgi_sched_join(s);
+    }
+    return r;
+}
+
+void bgi_sched_stop(bgi_sched *s)
+{
+    bgi_store_release(&s->stopping, 1);
+    bgi_fence_full(); /* partner: the fence in bgi_ec_prepare; who sleeps later sees stopping */
+    bgi_ec_kick(&s->monitor_node);
+    bgi_word used = bgi_load_acquire(&s->used); /* one that is added later sees stopping */
+    for (bgi_word i = 0; i < used; i++) {
+        bgi_wake_worker(&s->worker[i]);
+    }
+}
+
+void bgi_sched_join(bgi_sched *s)
+{
+    /* The monitor first: it starts spares. */
+    if (s->has_monitor) {
+        (void)bgi_thread_join(s->monitor, NULL);
+        s->has_monitor = 0;
+    }
+    bgi_word used = bgi_load_acquire(&s->used);
+    for (bgi_word i = 0; i < used; i++) {
+        bgi_worker *w = &s->worker[i];
+        if (w->has_thread) {
+            bgi_wake_worker(w); /* a spare that was started after the stop */
+            (void)bgi_thread_join(w->thread, NULL);
+            w->has_thread = 0;
+        }
+    }
+}

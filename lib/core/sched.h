@@ -1,0 +1,275 @@
+/*
+ * The scheduler: workers that run work items, steal from each other and sleep when there is none.
+ *
+ * Each worker has a deque for forks, a FIFO run queue with a next slot, a timer wheel, and a loop
+ * on its thread's own stack. It knows items (core/item.h), not coroutines.
+ *
+ * Who looks for work, and who is woken
+ *   A submitter puts the item in a queue, makes a full fence, and wakes a sleeper only when nobody
+ *   is searching. A searcher that finds something leaves the searching state; the last one to do
+ *   so looks whether there is more and wakes the next. A sleeper announces itself, leaves the
+ *   searching state, makes a full fence and looks into every queue once more. So while there is
+ *   work in a queue there is a worker that is awake and will look, or has just been woken to look
+ *   (queue/eventcount.h has the argument in full). At most half of the workers search at once.
+ *
+ *   An item put in the next slot wakes nobody: its worker takes it as soon as the present task
+ *   waits, and moving it would cost more than that. Should the present task not wait, the monitor
+ *   has the item stolen within two of its periods.
+ *
+ * Idle words, and their partners
+ *   searching  how many search; fetch_add by whoever wakes a sleeper (on its behalf) or starts to
+ *              search; fetch_sub by who stops. Read by submitters after their fence.
+ *   leader     index + 1 of the idle worker that polls; cas 0 -> own, stored back to 0 by itself.
+ *   leader_until  until when it will sleep, INT64_MIN.. while it is being worked out (core/park.c).
+ *
+ * A worker's `state`: who may move it
+ *   ABSENT  -> ACTIVE    the starter, before the thread exists (spare: the monitor)
+ *   ACTIVE  -> IDLE      itself, before it announces that it sleeps
+ *   IDLE    -> ACTIVE    itself, when it has woken
+ *   ACTIVE  -> RETIRED   itself, a spare one that is no longer needed
+ *   RETIRED -> ACTIVE    the monitor, which then kicks it
+ */
+#ifndef BGI_SCHED_H
+#define BGI_SCHED_H
+
+#include "arch/context.h"
+#include "base/alloc.h"
+#include "base/atomic.h"
+#include "base/random.h"
+#include "core/driver.h"
+#include "core/item.h"
+#include "core/timers.h"
+#include "queue/deque.h"
+#include "queue/eventcount.h"
+#include "queue/injector.h"
+#include "queue/runq.h"
+#include "stack/stack.h"
+
+#define BGI_WORKERS_MAX 1024
+#define BGI_SPARES_MAX 64
+/* Items run between two looks at the clock, the injector and the driver; prime, as in Go. */
+#define BGI_BUDGET 61
+/* How often the monitor looks while somebody works. A task is stuck after two looks. */
+#define BGI_MONITOR_PERIOD (1 * BG_MS)
+
+enum bgi_worker_state { BGI_ABSENT, BGI_ACTIVE, BGI_IDLE, BGI_RETIRED };
+
+struct bgi_fiber;
+struct bgi_sched;
+
+/* Runs off the stack of the fiber that suspends; see core/fiber.h. */
+typedef int (*bgi_commit)(struct bgi_worker *w, struct bgi_fiber *self, void *arg);
+
+typedef struct bgi_worker {
+    /* The owner's, on the paths of every switch. */
+    struct bgi_sched *sched;
+    struct bgi_fiber *current; /* NULL in the loop */
+    bgi_commit commit;         /* what the one who left wants done; NULL for nothing */
+    struct bgi_fiber *commit_fiber;
+    void *commit_arg;
+    bgi_item *handoff; /* found by a fiber, to be run by the loop */
+    unsigned budget;   /* items until the next look around */
+    unsigned index;
+    bgi_atomic tick; /* items run; the monitor reads it */
+    void *local;     /* the task layer's own */
+    bgi_context loop;
+    /* The owner's, on the paths of a search. */
+    struct bgi_random random;
+    int searching;
+    int is_spare;
+    /* Others look at these. */
+    bgi_runq queue;
+    bgi_deque forks;
+    bgi_timers timers;
+    BGI_ALIGNED(BGI_FALSE_SHARING_RANGE) bgi_atomic state;
+    bgi_ec_node node;
+    bgi_thread thread;
+    int has_thread;
+    bgi_atomic held_up; /* the monitor: it is stuck; whoever searches may settle its timers */
+    /* The monitor's. */
+    bgi_word seen_tick;
+    unsigned same_tick;
+    /* Counters, written by the owner, read by anybody. */
+    BGI_ALIGNED(BGI_FALSE_SHARING_RANGE) bgi_atomic steals;
+    bgi_atomic parks;
+    bgi_atomic fired;
+} bgi_worker;
+
+struct bgi_sched_config {
+    unsigned workers; /* >= 1 */
+    unsigned spares;  /* at most BGI_SPARES_MAX */
+    size_t stack_size;
+    const char *name;
+    bgi_driver *driver; /* NULL: bgi_driver_default */
+    /* The task layer: runs a fiber's body on its stack and ends it; what may run next, or NULL. */
+    bgi_item *(*body)(bgi_worker *w, struct bgi_fiber *f);
+    /* The task layer: an item left in a queue when nothing runs any more, a timer left in a wheel.
+     */
+    void (*drop_item)(bgi_item *item);
+    void (*drop_timer)(bgi_timer *t);
+    /* The task layer: there is no stack for this fiber; ends it. */
+    void (*no_stack)(bgi_worker *w, struct bgi_fiber *f);
+    void *owner; /* the task layer's own */
+};
+
+typedef struct bgi_sched {
+    struct bgi_sched_config config;
+    unsigned workers; /* regular ones; the spares' places follow them */
+    unsigned places;  /* workers + spares at most */
+    bgi_worker *worker;
+    bgi_stack_pool *stacks;
+    bgi_driver *driver;
+    bgi_injector injector;
+    bgi_eventcount idle;
+    BGI_ALIGNED(BGI_FALSE_SHARING_RANGE) bgi_atomic searching;
+    BGI_ALIGNED(BGI_FALSE_SHARING_RANGE) bgi_atomic leader;
+    bgi_atomic leader_until;
+    BGI_ALIGNED(BGI_FALSE_SHARING_RANGE) bgi_atomic stopping;
+    bgi_atomic used;          /* places that have ever been used: the victims */
+    bgi_atomic stuck;         /* workers the monitor holds for stuck */
+    bgi_atomic spares_active; /* spares neither absent nor retired */
+    bgi_atomic spares_peak;
+    bgi_atomic monitor_asleep; /* it waits without an end, to be kicked by who wakes up */
+    bgi_ec_node monitor_node;
+    bgi_thread monitor;
+    int has_monitor;
+} bgi_sched;
+
+/* ---- core/sched.c: life ---- */
+
+/* Makes a scheduler; nothing runs yet. Returns 0, -EINVAL, -ENOMEM. */
+int bgi_sched_create(bgi_sched **out, const struct bgi_sched_config *config);
+
+/* Starts the monitor and the threads of the workers, but worker 0's if `caller_is_first`: the
+ * caller then runs bgi_worker_run on it. On failure (-EAGAIN, -ENOMEM) nothing runs. */
+int bgi_sched_start(bgi_sched *s, int caller_is_first);
+
+/* Has every worker leave its loop when it has run what it is running. Any thread. */
+void bgi_sched_stop(bgi_sched *s);
+
+/* Waits for the threads, after stop. */
+void bgi_sched_join(bgi_sched *s);
+
+/* After join. Items and timers still queued are dropped. */
+void bgi_sched_destroy(bgi_sched *s);
+
+/* ---- core/worker.c: the loop ---- */
+
+/* The loop of a worker, on the calling thread, until the scheduler stops. */
+void bgi_worker_run(bgi_worker *w);
+
+/* The calling thread's worker, or NULL. Never keep it across a suspension. */
+extern __thread bgi_worker *bgi_worker_tls __attribute__((tls_model("initial-exec")));
+
+#if !(defined(__x86_64__) && defined(__LP64__)) && !defined(__aarch64__)
+bgi_worker *bgi_worker_slow_self(void);
+#endif
+
+BGI_INLINE bgi_worker *bgi_worker_self(void)
+{
+    bgi_worker *w;
+#if defined(__x86_64__) && defined(__LP64__)
+    /* The address of a thread-local moves with the task, so the compiler must not keep it. */
+    __asm__ __volatile__("movq bgi_worker_tls@gottpoff(%%rip), %0\n\tmovq %%fs:(%0), %0" : "=r"(w));
+#elif defined(__aarch64__)
+    bgi_worker **p;
+    __asm__ __volatile__("mrs %0, tpidr_el0\n\t"
+                         "adrp %1, :gottprel:bgi_worker_tls\n\t"
+                         "ldr %1, [%1, #:gottprel_lo12:bgi_worker_tls]\n\t"
+                         "ldr %1, [%0, %1]"
+                         : "=&r"(p), "=&r"(w));
+#else
+    w = bgi_worker_slow_self();
+#endif
+    return w;
+}
+
+/* What this worker should run next from its own queues, or NULL: none, or time to look around. */
+BGI_INLINE bgi_item *bgi_worker_pick(bgi_worker *w)
+{
+    if (bgi_unlikely(--w->budget == 0)) {
+        return NULL;
+    }
+    struct bgi_link *l = bgi_runq_pop(&w->queue);
+    return l == NULL ? NULL : bgi_item_of(l);
+}
+
+/* Counts an item about to be run. */
+BGI_INLINE void bgi_worker_count(bgi_worker *w)
+{
+    bgi_count_owned(&w->tick, 1);
+}
+
+/* ---- core/submit.c: making items ready ---- */
+
+/* The item overflowed: gives the chain to the injector. */
+BGI_COLD void bgi_push_overflow(bgi_worker *w, struct bgi_fifo *chain, size_t n);
+
+/* Wakes a sleeper if there is one and nobody searches, after what was made visible before. */
+void bgi_notify(bgi_sched *s);
+
+/* The worker adds an item at the end of its run queue; tells nobody. */
+BGI_INLINE void bgi_push_quiet(bgi_worker *w, bgi_item *item)
+{
+    struct bgi_fifo chain;
+    size_t n = bgi_runq_push(&w->queue, &item->link, &chain);
+    if (bgi_unlikely(n != 0)) {
+        bgi_push_overflow(w, &chain, n);
+    }
+}
+
+/* Likewise, and wakes another worker if one sleeps. With one worker there is nobody to wake: a
+ * spare one is only ever woken by the monitor. */
+BGI_INLINE void bgi_push(bgi_worker *w, bgi_item *item)
+{
+    bgi_push_quiet(w, item);
+    if (w->sched->workers > 1) {
+        bgi_notify(w->sched);
+    }
+}
+
+/* From any thread: the oldest-first queue of the caller's worker, or the injector. */
+void bgi_submit(bgi_sched *s, bgi_item *item);
+
+/* From any thread: an item that was just woken. On a worker of `s` it goes to the next slot. */
+void bgi_ready(bgi_sched *s, bgi_item *item);
+
+/* ---- core/steal.c ---- */
+
+/* A search, of bounded length, through everybody's queues and timers. */
+bgi_item *bgi_search(bgi_worker *w);
+
+/* Whether any queue has anything; after a fence it misses nothing put there before. */
+int bgi_anything_queued(bgi_sched *s);
+
+/* ---- core/park.c ---- */
+
+/* Sleeps until there may be work; may return for no reason. */
+void bgi_park(bgi_worker *w);
+
+/* Leaves the searching state, with the duty of the last one to leave it. */
+void bgi_stop_searching(bgi_worker *w);
+
+/* The time of the earliest timer of all workers. */
+bg_time bgi_earliest_timer(bgi_sched *s);
+
+/* Ends the sleep of whoever polls, so that it works out its deadline again. */
+void bgi_wake_worker(bgi_worker *w);
+
+/* ---- core/monitor.c ---- */
+
+void *bgi_monitor_main(void *sched);
+
+/* A spare worker that is about to sleep: 1 if it was surplus and is now needed again (or the
+ * scheduler stops), 0 if it is not surplus. Waits in between. */
+int bgi_spare_retire(bgi_worker *w);
+
+/* ---- core/sched.c and core/worker.c, for the others of this layer ---- */
+
+/* Makes place i ready for a thread; again after a thread could not be had. 0 or -ENOMEM. */
+int bgi_worker_prepare(bgi_sched *s, unsigned i);
+
+/* Fires what is due on the worker's own wheel and settles the fresh; whether anything fired. */
+int bgi_worker_run_timers(bgi_worker *w);
+
+#endif

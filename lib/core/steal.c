@@ -1,0 +1,128 @@
+/*
+ * The search of a worker that has nothing left: other workers' queues, in a random order, the
+ * injector, and timers that are due and nobody fires.
+ *
+ * The next slot of a victim is left alone until the last round: its owner will most likely take it
+ * at once, and then nothing was gained by moving it. The search is bounded; what it may miss is the
+ * concern of the second look before sleeping (core/park.c).
+ */
+#include "base/clock.h"
+#include "core/sched.h"
+
+enum { ROUNDS = 4, PAUSES = 32 };
+
+/* At most half of the workers search; the others would only disturb them. */
+static int start_searching(bgi_worker *w)
+{
+    bgi_sched *s = w->sched;
+    if (!w->searching) {
+        if (2 * bgi_load(&s->searching) >= s->workers) {
+            return 0;
+        }
+        (void)bgi_fetch_add(&s->searching, 1);
+        w->searching = 1;
+    }
+    return 1;
+}
+
+void bgi_stop_searching(bgi_worker *w)
+{
+    bgi_sched *s = w->sched;
+    w->searching = 0;
+    if (bgi_fetch_sub(&s->searching, 1) == 1) {
+        bgi_fence_full(); /* partner: the submitter's, who saw us searching and woke nobody */
+        if (bgi_ec_waiting(&s->idle) != 0 && bgi_anything_queued(s)) {
+            bgi_notify(s);
+        }
+    }
+}
+
+static bgi_item *steal_from(bgi_worker *w, bgi_worker *victim, int last_round)
+{
+    void *fork;
+    if (bgi_deque_size(&victim->forks) != 0 && bgi_deque_steal(&victim->forks, &fork) == 1) {
+        return fork;
+    }
+    struct bgi_link *l = bgi_runq_steal(&victim->queue, &w->queue);
+    if (l == NULL && last_round) {
+        l = bgi_runq_steal_next(&victim->queue);
+    }
+    return l == NULL ? NULL : bgi_item_of(l);
+}
+
+/* Fires the timers of others that are due, or whose owner is stuck before it settled them. */
+static bgi_item *steal_timers(bgi_worker *w)
+{
+    bgi_sched *s = w->sched;
+    bgi_word used = bgi_load_acquire(&s->used);
+    bg_time now = 0;
+    size_t fired = 0;
+
+    for (bgi_word i = 0; i < used; i++) {
+        bgi_worker *v = &s->worker[i];
+        bg_time next = bgi_timers_next(&v->timers);
+        int unsettled = bgi_load_acquire(&v->held_up) && bgi_timers_unsettled(&v->timers);
+        if (v == w || (next == (bg_time)BGI_TIMERS_NEVER && !unsettled)) {
+            continue;
+        }
+        if (now == 0) {
+            now = bgi_clock_now();
+        }
+        if (next <= now || unsettled) {
+            (void)bgi_timers_run(w, &v->timers, 0, now, 1024, &fired);
+        }
+    }
+    if (fired == 0) {
+        return NULL;
+    }
+    bgi_count_owned(&w->fired, fired);
+    if (s->workers > 1 && bgi_runq_size(&w->queue) > 1) {
+        bgi_notify(s);
+    }
+    return bgi_worker_pick(w);
+}
+
+bgi_item *bgi_search(bgi_worker *w)
+{
+    bgi_sched *s = w->sched;
+    if (!start_searching(w)) {
+        return steal_timers(w);
+    }
+    for (int round = 0; round < ROUNDS; round++) {
+        bgi_word used = bgi_load_acquire(&s->used);
+        uint32_t at = bgi_random_below(&w->random, (uint32_t)used);
+        for (bgi_word i = 0; i < used; i++, at++) {
+            bgi_worker *victim = &s->worker[at >= used ? at - used : at];
+            if (victim == w) {
+                continue;
+            }
+            bgi_item *item = steal_from(w, victim, round == ROUNDS - 1);
+            if (item != NULL) {
+                bgi_count_owned(&w->steals, 1);
+                return item;
+            }
+        }
+        if (bgi_injector_size(&s->injector) != 0 || bgi_load_acquire(&s->stopping)) {
+            return NULL; /* the loop takes it from there */
+        }
+        for (int i = 0; i < PAUSES << round && used > 1; i++) {
+            bgi_pause();
+        }
+    }
+    return steal_timers(w);
+}
+
+int bgi_anything_queued(bgi_sched *s)
+{
+    if (bgi_injector_size(&s->injector) != 0) {
+        return 1;
+    }
+    bgi_word used = bgi_load_acquire(&s->used);
+    for (bgi_word i = 0; i < used; i++) {
+        bgi_worker *v = &s->worker[i];
+        if (bgi_runq_size(&v->queue) != 0 || bgi_deque_size(&v->forks) != 0) {
+            return 1;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,66 @@
+/*
+ * Making items ready, from a worker or from any other thread.
+ */
+#include "core/sched.h"
+
+void bgi_notify(bgi_sched *s)
+{
+    for (;;) {
+        bgi_fence_full(); /* partner: the fences in bgi_ec_prepare and bgi_park */
+        if (bgi_load(&s->searching) != 0 || bgi_ec_waiting(&s->idle) == 0) {
+            return;
+        }
+        /* One waker at a time: the woken one searches from its first moment on. */
+        if (!bgi_cas(&s->searching, 0, 1)) {
+            return;
+        }
+        bgi_ec_node *node = bgi_ec_notify(&s->idle);
+        if (node != NULL) {
+            bgi_worker *w = BGI_CONTAINER_OF(node, bgi_worker, node);
+            if (s->driver->ops->wake != NULL && bgi_load(&s->leader) == w->index + 1U) {
+                s->driver->ops->wake(s->driver, w);
+            }
+            return;
+        }
+        /* All have woken by themselves. Another submitter may have relied on the searcher that was
+         * not to be, while somebody went to sleep: look again. */
+        (void)bgi_fetch_sub(&s->searching, 1);
+    }
+}
+
+void bgi_push_overflow(bgi_worker *w, struct bgi_fifo *chain, size_t n)
+{
+    bgi_injector_push(&w->sched->injector, chain, n);
+}
+
+static void inject(bgi_sched *s, bgi_item *item)
+{
+    struct bgi_fifo chain;
+    bgi_fifo_init(&chain);
+    bgi_fifo_push(&chain, &item->link);
+    bgi_injector_push(&s->injector, &chain, 1);
+    bgi_notify(s);
+}
+
+void bgi_submit(bgi_sched *s, bgi_item *item)
+{
+    bgi_worker *w = bgi_worker_self();
+    if (bgi_likely(w != NULL && w->sched == s)) {
+        bgi_push(w, item);
+    } else {
+        inject(s, item);
+    }
+}
+
+void bgi_ready(bgi_sched *s, bgi_item *item)
+{
+    bgi_worker *w = bgi_worker_self();
+    if (bgi_likely(w != NULL && w->sched == s)) {
+        struct bgi_link *displaced = bgi_runq_put_next(&w->queue, &item->link);
+        if (displaced != NULL) {
+            bgi_push(w, bgi_item_of(displaced));
+        }
+    } else {
+        inject(s, item);
+    }
+}

@@ -1,0 +1,167 @@
+/*
+ * The loop of a worker: take an item, run it, look around every BGI_BUDGET items, search when
+ * there is none, sleep when there is none anywhere.
+ */
+#include "base/clock.h"
+#include "core/sched.h"
+#include "stack/overflow.h"
+
+#include <sys/prctl.h>
+
+__thread bgi_worker *bgi_worker_tls __attribute__((tls_model("initial-exec")));
+
+#if !(defined(__x86_64__) && defined(__LP64__)) && !defined(__aarch64__)
+BGI_NOINLINE bgi_worker *bgi_worker_slow_self(void)
+{
+    __asm__ __volatile__("" ::: "memory");
+    return bgi_worker_tls;
+}
+#endif
+
+/* Takes a worker's share of the injector into its own queue; returns the first of it. */
+static bgi_item *take_injected(bgi_worker *w)
+{
+    bgi_sched *s = w->sched;
+    struct bgi_fifo chain;
+    size_t share = bgi_injector_size(&s->injector) / s->workers + 1;
+    size_t most = BGI_RUNQ_CAPACITY / 2;
+    size_t room = BGI_RUNQ_CAPACITY - bgi_runq_size(&w->queue);
+
+    share = share < most ? share : most;
+    share = share < room ? share : room; /* at least 1 below: that one is not queued here */
+    size_t n = bgi_injector_pop(&s->injector, &chain, share > 0 ? share : 1);
+    if (n == 0) {
+        return NULL;
+    }
+    bgi_item *first = bgi_item_of(bgi_fifo_pop(&chain));
+    struct bgi_link *l;
+    while ((l = bgi_fifo_pop(&chain)) != NULL) {
+        bgi_push_quiet(w, bgi_item_of(l));
+    }
+    if (n > 1 && s->workers > 1) {
+        bgi_notify(s); /* who put them in woke one worker at most */
+    }
+    return first;
+}
+
+int bgi_worker_run_timers(bgi_worker *w)
+{
+    bgi_timers *t = &w->timers;
+    bg_time next = bgi_timers_next(t);
+    int unsettled = bgi_timers_unsettled(t);
+    size_t fired = 0;
+
+    if (next == (bg_time)BGI_TIMERS_NEVER && !unsettled) {
+        return 0;
+    }
+    bg_time now = bgi_clock_now();
+    if (next <= now || unsettled) {
+        (void)bgi_timers_run(w, t, 1, now, 1024, &fired);
+        bgi_count_owned(&w->fired, fired);
+        if (w->sched->workers > 1 && bgi_runq_size(&w->queue) > 1) {
+            bgi_notify(w->sched);
+        }
+    }
+    return fired != 0;
+}
+
+/* The look around: what the worker's own queues would let starve. */
+static bgi_item *look_around(bgi_worker *w)
+{
+    bgi_sched *s = w->sched;
+
+    w->budget = BGI_BUDGET;
+    (void)bgi_worker_run_timers(w);
+    if (s->driver->ops->poll != NULL) {
+        (void)s->driver->ops->poll(s->driver, w);
+    }
+    return bgi_injector_size(&s->injector) != 0 ? take_injected(w) : NULL;
+}
+
+static bgi_item *take_fork(bgi_worker *w)
+{
+    return bgi_deque_size(&w->forks) == 0 ? NULL : bgi_deque_take(&w->forks);
+}
+
+/* The next item to run; NULL when the scheduler stops. May sleep. */
+static bgi_item *next_item(bgi_worker *w)
+{
+    bgi_sched *s = w->sched;
+    for (;;) {
+        bgi_item *item = w->handoff;
+        if (item != NULL) {
+            w->handoff = NULL;
+            return item;
+        }
+        if (bgi_unlikely(bgi_load_acquire(&s->stopping))) {
+            return NULL;
+        }
+        if (w->budget <= 1) {
+            item = look_around(w);
+            if (item != NULL) {
+                return item;
+            }
+        }
+        item = take_fork(w);
+        if (item == NULL) {
+            item = bgi_worker_pick(w);
+        }
+        if (item == NULL) {
+            item = take_injected(w);
+            if (item == NULL && !bgi_worker_run_timers(w)) {
+                item = bgi_search(w);
+                if (item == NULL) {
+                    bgi_park(w);
+                }
+            }
+        }
+        if (item != NULL) {
+            return item;
+        }
+    }
+}
+
+/* What a thread is while it is a worker, and was before. */
+struct thread_before {
+    bgi_worker *worker;
+    int slack;
+};
+
+static struct thread_before become_worker(bgi_worker *w)
+{
+    struct thread_before before = {bgi_worker_tls, prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0)};
+    bgi_worker_tls = w;
+    (void)prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0); /* sleeps end on time, not 50 us late */
+    bgi_context_adopt(&w->loop);
+    (void)bgi_overflow_thread_init(); /* without it an overflow is a plain SIGSEGV */
+    return before;
+}
+
+static void leave_worker(bgi_worker *w, struct thread_before before)
+{
+    bgi_overflow_thread_fini();
+    bgi_context_fini(&w->loop);
+    if (before.slack > 0) {
+        (void)prctl(PR_SET_TIMERSLACK, (unsigned long)before.slack, 0, 0, 0);
+    }
+    bgi_worker_tls = before.worker;
+}
+
+void bgi_worker_run(bgi_worker *w)
+{
+    struct thread_before before = become_worker(w);
+    bgi_item *item;
+
+    while ((item = next_item(w)) != NULL) {
+        if (w->searching) {
+            bgi_stop_searching(w);
+        }
+        bgi_worker_count(w);
+        item->run(w, item);
+        w->current = NULL;
+    }
+    if (w->searching) {
+        bgi_stop_searching(w);
+    }
+    leave_worker(w, before);
+}

@@ -1,0 +1,142 @@
+/*
+ * Callbacks after a delay. Those of bg_after have a record, which becomes a work item when it is
+ * due; those of bg_timer have the caller's storage, which is the caller's again once they fire, so
+ * they are called from the timer service itself.
+ */
+#include "base/clock.h"
+#include "base/panic.h"
+#include "task/task.h"
+
+#include <brigade/timer.h>
+#include <errno.h>
+
+struct callback {
+    bgi_timer timer;
+    bg_fn fn;
+    void *arg;
+};
+
+_Static_assert(sizeof(struct callback) <= sizeof(bg_timer), "bg_timer has room for it");
+_Static_assert(_Alignof(struct callback) <= _Alignof(bg_timer), "and its alignment");
+
+static void call(bg_fn fn, void *arg)
+{
+    int r = fn(arg);
+    if (r < 0) {
+        bgi_failure("", r);
+    }
+}
+
+/* Under the timers' lock; the timer is the caller's again after this. */
+static void expire_callback(bgi_timer *t, bgi_expiry *out)
+{
+    struct callback *c = BGI_CONTAINER_OF(t, struct callback, timer);
+    out->act = call;
+    out->fn = c->fn;
+    out->arg = c->arg;
+}
+
+void bg_timer_init(bg_timer *timer)
+{
+    bgi_timer_init(&((struct callback *)(void *)timer)->timer, expire_callback);
+}
+
+/* The caller's worker; NULL outside of a runtime. */
+static bgi_worker *worker_required(const char *function)
+{
+    bgi_worker *w = bgi_worker_self();
+#if BGI_DEBUG
+    if (w == NULL) {
+        bgi_misuse(function, NULL, "called outside of a runtime");
+    }
+#endif
+    (void)function;
+    return w;
+}
+
+int bg_timer_start(bg_timer *timer, bg_duration delay, bg_fn fn, void *arg)
+{
+    struct callback *c = (struct callback *)(void *)timer;
+    bgi_worker *w = worker_required("bg_timer_start");
+
+    if (bgi_unlikely(w == NULL || fn == NULL)) {
+        return w == NULL ? -EPERM : -EINVAL;
+    }
+    bgi_timers *s = &w->timers;
+    if (bgi_unlikely(c->timer.home != s && c->timer.home != NULL) &&
+        bgi_timers_pending_stranger(&c->timer)) {
+        return -EBUSY;
+    }
+    int how = bgi_bias_enter(&s->lock);
+    int pending = bgi_timer_node_pending(&c->timer.node);
+    if (bgi_likely(!pending)) {
+        c->fn = fn;
+        c->arg = arg;
+        bgi_timers_add_fresh(s, &c->timer, delay);
+    }
+    bgi_bias_leave(&s->lock, how);
+    return pending ? -EBUSY : 0;
+}
+
+int bg_timer_cancel(bg_timer *timer)
+{
+    struct callback *c = (struct callback *)(void *)timer;
+    bgi_worker *w = bgi_worker_self();
+    return bgi_timers_stop(w == NULL ? NULL : &w->timers, &c->timer);
+}
+
+struct after {
+    bgi_timer timer;
+    bgi_item item;
+    bg_fn fn;
+    void *arg;
+};
+
+static void run_after(bgi_worker *w, bgi_item *item)
+{
+    struct after *a = BGI_CONTAINER_OF(item, struct after, item);
+    bg_fn fn = a->fn;
+    void *arg = a->arg;
+    (void)w;
+    bgi_free(a);
+    call(fn, arg);
+}
+
+static void expire_after(bgi_timer *t, bgi_expiry *out)
+{
+    out->item = &BGI_CONTAINER_OF(t, struct after, timer)->item;
+}
+
+int bg_after(bg_duration delay, bg_fn fn, void *arg)
+{
+    bgi_worker *w = worker_required("bg_after");
+
+    if (w == NULL || fn == NULL) {
+        return w == NULL ? -EPERM : -EINVAL;
+    }
+    struct after *a = bgi_malloc(sizeof *a);
+    if (a == NULL) {
+        return -ENOMEM;
+    }
+    bgi_timer_init(&a->timer, expire_after);
+    a->item.run = run_after;
+    a->fn = fn;
+    a->arg = arg;
+    (void)bgi_timers_start_at(&w->timers, &a->timer, bgi_time_add(bgi_clock_now(), delay), NULL,
+                              NULL);
+    return 0;
+}
+
+void bgi_after_drop_timer(bgi_timer *t)
+{
+    if (t->expire == expire_after) {
+        bgi_free(BGI_CONTAINER_OF(t, struct after, timer));
+    }
+}
+
+void bgi_after_drop_item(bgi_item *item)
+{
+    if (item->run == run_after) {
+        bgi_free(BGI_CONTAINER_OF(item, struct after, item));
+    }
+}

@@ -1,0 +1,136 @@
+/*
+ * Waiting for one task: await, and its form for threads; detach; cancel.
+ */
+#include "base/panic.h"
+#include "task/task.h"
+
+#include <brigade/runtime.h>
+#include <errno.h>
+
+bg_task *bgi_task_required_(bg_task *self, const char *function)
+{
+#if BGI_DEBUG
+    if (self == NULL) {
+        bgi_misuse(function, NULL, "called outside of a task");
+    }
+#endif
+    (void)function;
+    return self;
+}
+
+void bgi_task_cancel(bg_task *t)
+{
+    if (bgi_waiter_cancel(&t->waiter)) {
+        bgi_waiter_wake(&t->waiter);
+    }
+}
+
+int bg_cancel(bg_task *task)
+{
+    if (task == NULL) {
+        return -EINVAL;
+    }
+    bgi_task_cancel(task);
+    return 0;
+}
+
+/* Takes the result of a task that has ended, and the handle. */
+static int take_result(bg_task *t)
+{
+    int result = t->fiber.result;
+    if (bgi_unlikely(t->extra != NULL)) {
+        bgi_free(t->extra);
+    }
+    bgi_task_free(t);
+    return result;
+}
+
+/* A handle that somebody waits on already, or that was given back. */
+static void check_handle(bg_task *t, const char *function)
+{
+#if BGI_DEBUG
+    bgi_word done = bgi_load(&t->done);
+    const char *self = bg_task_name(bgi_task_self());
+    if (done == BGI_TASK_FREE || done == BGI_TASK_DETACHED) {
+        bgi_misuse(function, self, "the handle was given back before (awaited or detached twice?)");
+    }
+    if (done != BGI_TASK_LIVE && done != BGI_TASK_DONE) {
+        bgi_misuse(function, self, "task '%s' is being awaited already", bg_task_name(t));
+    }
+#endif
+    (void)t;
+    (void)function;
+}
+
+static int commit_await(bgi_worker *w, bgi_fiber *self, void *arg)
+{
+    bg_task *t = arg;
+    bgi_waiter *waiter = &bgi_task_of(self)->waiter;
+
+    (void)w;
+    if (!bgi_cas(&t->done, BGI_TASK_LIVE, (bgi_word)waiter)) {
+        /* It has just ended: a signal of our own, so that the wait ends as ever. */
+        (void)bgi_waiter_signal(waiter);
+    }
+    return !bgi_waiter_arm(waiter, 0);
+}
+
+int bg_await(bg_task *t)
+{
+    bg_task *self = bgi_task_required("bg_await");
+    if (bgi_unlikely(self == NULL || t == NULL)) {
+        return t == NULL ? -ENOMEM : -EPERM;
+    }
+#if BGI_DEBUG
+    if (t == self) {
+        bgi_misuse("bg_await", bg_task_name(self), "a task cannot await itself");
+    }
+#endif
+    check_handle(t, "bg_await");
+    if (bgi_load_acquire(&t->done) != BGI_TASK_DONE) {
+        bgi_suspend(commit_await, t);
+        if (bgi_unlikely(bgi_waiter_reason(&self->waiter) == BGI_REASON_CANCELLER)) {
+            bgi_task_cancel(t);
+            bgi_waiter_await_signal(&self->waiter);
+        }
+    }
+    return take_result(t);
+}
+
+int bg_runtime_wait(bg_runtime *rt, bg_task *t)
+{
+    if (rt == NULL || t == NULL) {
+        return rt == NULL ? -EINVAL : -ENOMEM;
+    }
+    if (bgi_worker_self() != NULL) {
+#if BGI_DEBUG
+        bgi_misuse("bg_runtime_wait", bg_task_name(bgi_task_self()),
+                   "it blocks the worker it is called on; use bg_await");
+#endif
+        return -EDEADLK;
+    }
+    check_handle(t, "bg_runtime_wait");
+    bgi_thread_waiter waiter;
+    bgi_thread_waiter_init(&waiter);
+    if (bgi_cas(&t->done, BGI_TASK_LIVE, (bgi_word)&waiter.waiter)) {
+        bgi_thread_waiter_wait(&waiter);
+    }
+    (void)bgi_load_acquire(&t->done); /* DONE: its result is seen */
+    return take_result(t);
+}
+
+void bg_detach(bg_task *t)
+{
+    if (t == NULL) {
+        return;
+    }
+    check_handle(t, "bg_detach");
+    if (bgi_cas(&t->done, BGI_TASK_LIVE, BGI_TASK_DETACHED)) {
+        return;
+    }
+    int result = t->fiber.result; /* DONE, seen by the failed compare-and-swap */
+    if (result < 0 && result != -ECANCELED) {
+        bgi_failure(bg_task_name(t), result);
+    }
+    (void)take_result(t);
+}

@@ -1,0 +1,116 @@
+/*
+ * The end of a task, and of all of them.
+ *
+ * Counting without a shared counter: each worker counts its spawns and its ends in words of its
+ * own. To learn whether any task lives, sum the ends first and the spawns after. Both only grow, so
+ * the first sum is at most the ends, and the second at least the spawns, of the moment in between;
+ * equal sums mean that nothing lived then, and what does not live cannot spawn.
+ *
+ * When the runtime stops, each end looks whether it was the last. Two last ones on two workers may
+ * not miss each other: each counts itself, fences, and sums; the later of the two fences sees both.
+ */
+#include "task/task.h"
+
+#include <errno.h>
+
+size_t bgi_tasks_live(bg_runtime *rt)
+{
+    bgi_word used = bgi_load_acquire(&rt->sched->used);
+    bgi_word ended = 0, spawned = 0;
+
+    for (bgi_word i = 0; i < used; i++) {
+        ended += bgi_load_acquire(&rt->cache[i].ended);
+    }
+    used = bgi_load_acquire(&rt->sched->used);
+    for (bgi_word i = 0; i < used; i++) {
+        spawned += bgi_load_acquire(&rt->cache[i].spawned);
+    }
+    spawned += bgi_load_acquire(&rt->foreign_spawned);
+    return spawned - ended;
+}
+
+static void stop_if_last(bg_runtime *rt)
+{
+    bgi_fence_full(); /* partner: the same, in the end of another task */
+    if (bgi_tasks_live(rt) == 0) {
+        bgi_sched_stop(rt->sched);
+    }
+}
+
+static void cancel_each(bg_task *t, void *arg)
+{
+    (void)arg;
+    bgi_task_cancel(t);
+}
+
+void bgi_runtime_begin_stop(bg_runtime *rt)
+{
+    if (!bgi_cas(&rt->stopping, 0, 1)) {
+        return;
+    }
+    bgi_fence_heavy(); /* partner: the light fence in bgi_task_make */
+    bgi_task_each(rt, cancel_each, NULL);
+    stop_if_last(rt);
+}
+
+/* The last words on the worker that ran the task; t may be gone. */
+static void count_end(bgi_worker *w, bg_runtime *rt)
+{
+    bgi_atomic *ended = &rt->cache[w->index].ended;
+    bgi_store_release(ended, bgi_load(ended) + 1);
+    if (bgi_unlikely(rt->max_tasks != 0)) {
+        (void)bgi_fetch_sub(&rt->alive, 1);
+    }
+    if (bgi_unlikely(bgi_load_acquire(&rt->stopping))) {
+        stop_if_last(rt);
+    }
+}
+
+static BGI_COLD void end_detached(bg_task *t)
+{
+    int result = t->fiber.result;
+    if (result < 0 && result != -ECANCELED) {
+        bgi_failure(bg_task_name(t), result);
+    }
+    bgi_free(t->extra);
+    bgi_task_free(t);
+}
+
+static BGI_COLD void end_main(bg_runtime *rt, bg_task *t)
+{
+    rt->main_result = t->fiber.result;
+    bgi_store(&rt->main, 0); /* before the record can be another task's */
+    bgi_free(t->extra);
+    bgi_task_free(t);
+    bgi_runtime_begin_stop(rt);
+}
+
+bgi_item *bgi_task_end(bgi_worker *w, bg_task *t)
+{
+    bg_runtime *rt = t->runtime;
+    bgi_item *next = NULL;
+
+    if (bgi_unlikely(bgi_load_ptr(&rt->main) == t)) {
+        end_main(rt, t);
+        count_end(w, rt);
+        return NULL;
+    }
+    bgi_word s = bgi_load(&t->done);
+    for (;;) {
+        if (s == BGI_TASK_DETACHED) {
+            end_detached(t);
+            break;
+        }
+        bgi_word found = bgi_cas_fetch(&t->done, s, BGI_TASK_DONE);
+        if (bgi_likely(found == s)) {
+            bgi_waiter *waiter = (bgi_waiter *)s;
+            if (s != BGI_TASK_LIVE && bgi_waiter_signal(waiter)) {
+                next = waiter->wake(waiter, w->sched);
+            }
+            break;
+        }
+        s = found;
+    }
+    count_end(w, rt);
+    return next;
+}

@@ -1,0 +1,126 @@
+/*
+ * Waiting for several tasks.
+ *
+ * gather awaits them from the last to the first. Tasks run oldest first, so when the last one has
+ * ended most others have, and need no wait of their own: a million tasks are gathered with a few
+ * suspensions, without a word shared by all of them.
+ */
+#include "base/panic.h"
+#include "task/task.h"
+
+#include <errno.h>
+
+int bg_gather_all(bg_task *const tasks[], size_t n, int results[])
+{
+    bg_task *self = bgi_task_required("bg_gather");
+    int first = 0, cancelled = 0;
+
+    if (self == NULL || (tasks == NULL && n != 0)) {
+        return self == NULL ? -EPERM : -EINVAL;
+    }
+    for (size_t i = n; i-- > 0;) {
+        if (!cancelled && bgi_unlikely(bgi_waiter_cancelled(&self->waiter))) {
+            /* All at once, so that they end side by side and not one after another. */
+            cancelled = 1;
+            for (size_t j = 0; j <= i; j++) {
+                (void)bg_cancel(tasks[j]);
+            }
+        }
+        int r = bg_await(tasks[i]);
+        if (results != NULL) {
+            results[i] = r;
+        }
+        if (r < 0) {
+            first = r;
+        }
+    }
+    return first;
+}
+
+/* What wait_any registers with, in a commit. */
+struct any {
+    bg_task *const *tasks;
+    size_t n;
+    size_t registered; /* the first so many */
+};
+
+static int commit_any(bgi_worker *w, bgi_fiber *self, void *arg)
+{
+    struct any *any = arg;
+    bgi_waiter *waiter = &bgi_task_of(self)->waiter;
+
+    (void)w;
+    for (size_t i = 0; i < any->n; i++) {
+        if (!bgi_cas(&any->tasks[i]->done, BGI_TASK_LIVE, (bgi_word)waiter)) {
+            any->registered = i;
+            return 1; /* this one has ended */
+        }
+    }
+    any->registered = any->n;
+    /* Once armed, `any` may be gone. */
+    return !bgi_waiter_arm(waiter, 0);
+}
+
+static int has_ended(const bg_task *t)
+{
+    return t == NULL || bgi_load_acquire(&t->done) == BGI_TASK_DONE;
+}
+
+static int find_ended(bg_task *const tasks[], size_t n, size_t *index)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (has_ended(tasks[i])) {
+            if (index != NULL) {
+                *index = i;
+            }
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void check_any(bg_task *self, bg_task *const tasks[], size_t n)
+{
+#if BGI_DEBUG
+    for (size_t i = 0; i < n; i++) {
+        bgi_word done = tasks[i] == NULL ? BGI_TASK_DONE : bgi_load(&tasks[i]->done);
+        if (done != BGI_TASK_LIVE && done != BGI_TASK_DONE) {
+            bgi_misuse("bg_wait_any", bg_task_name(self),
+                       "handle %zu is given twice, is being awaited, or was given back", i);
+        }
+    }
+#endif
+    (void)self;
+    (void)tasks;
+    (void)n;
+}
+
+int bg_wait_any(bg_task *const tasks[], size_t n, size_t *index)
+{
+    bg_task *self = bgi_task_required("bg_wait_any");
+    struct any any = {tasks, n, 0};
+
+    if (self == NULL || n == 0 || tasks == NULL) {
+        return self == NULL ? -EPERM : -EINVAL;
+    }
+    check_any(self, tasks, n);
+    if (find_ended(tasks, n, index)) {
+        return 0;
+    }
+    bgi_suspend(commit_any, &any);
+
+    /* The signals owed: one for each registration that is no longer there. One has been taken if
+     * the wait was ended by it. */
+    int armed = any.registered == n;
+    size_t owed = 0;
+    for (size_t i = 0; i < any.registered; i++) {
+        owed += !bgi_cas(&tasks[i]->done, (bgi_word)&self->waiter, BGI_TASK_LIVE);
+    }
+    if (armed && bgi_waiter_reason(&self->waiter) == BGI_REASON_WAKER) {
+        owed--;
+    }
+    while (owed-- > 0) {
+        bgi_waiter_await_signal(&self->waiter);
+    }
+    return find_ended(tasks, n, index) ? 0 : -ECANCELED;
+}

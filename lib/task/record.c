@@ -1,0 +1,151 @@
+/*
+ * Where task records come from.
+ *
+ * Each worker has a list of free records that only it touches. When it is empty a batch comes from
+ * the runtime's list or from the current chunk, when it is too long a batch goes back, so a worker
+ * that spawns and another that awaits do not drain memory from one to the other. Chunks are never
+ * given back before the runtime ends.
+ */
+#include "task/task.h"
+
+_Static_assert(BGI_TASKS_A_CHUNK >= BGI_TASK_BATCH, "a chunk serves at least one batch");
+
+/* Under the lock: a chunk with records that were never in use, or NULL. */
+static struct bgi_task_chunk *fresh_chunk(bg_runtime *rt)
+{
+    struct bgi_task_chunk *c = rt->chunks;
+    if (c != NULL && c->used < BGI_TASKS_A_CHUNK) {
+        return c;
+    }
+    c = bgi_mmap(BGI_TASK_CHUNK, PROT_READ | PROT_WRITE, 0);
+    if (c != NULL) {
+        c->next = rt->chunks;
+        rt->chunks = c;
+    }
+    return c;
+}
+
+/* A list of up to `most` records; *n says how many. */
+static struct bgi_link *refill(bg_runtime *rt, unsigned most, unsigned *n)
+{
+    struct bgi_link *list = NULL;
+    unsigned got = 0;
+
+    bgi_lock_acquire(&rt->lock);
+    while (got < most && rt->free != NULL) {
+        struct bgi_link *l = rt->free;
+        rt->free = l->next;
+        rt->free_count--;
+        l->next = list;
+        list = l;
+        got++;
+    }
+    struct bgi_task_chunk *c = got == 0 ? fresh_chunk(rt) : NULL;
+    if (c != NULL) {
+        size_t end = c->used + most < BGI_TASKS_A_CHUNK ? c->used + most : BGI_TASKS_A_CHUNK;
+        for (size_t i = end; i > c->used; i--) { /* so that they are handed out by address */
+            struct bg_task *t = &c->task[i - 1];
+            bgi_store(&t->done, BGI_TASK_FREE);
+            t->fiber.item.link.next = list;
+            list = &t->fiber.item.link;
+            got++;
+        }
+        c->used = end;
+    }
+    bgi_lock_release(&rt->lock);
+    *n = got;
+    return list;
+}
+
+/* Gives half of a cache that is too full to everybody. */
+static BGI_COLD void give_back(bg_runtime *rt, bgi_task_cache *cache)
+{
+    struct bgi_link *first = cache->free;
+    struct bgi_link *last = first;
+    for (unsigned i = 1; i < BGI_TASK_BATCH; i++) {
+        last = last->next;
+    }
+    cache->free = last->next;
+    cache->count -= BGI_TASK_BATCH;
+    bgi_lock_acquire(&rt->lock);
+    last->next = rt->free;
+    rt->free = first;
+    rt->free_count += BGI_TASK_BATCH;
+    bgi_lock_release(&rt->lock);
+}
+
+static bg_task *task_of(struct bgi_link *l)
+{
+    return bgi_task_of(bgi_fiber_of(bgi_item_of(l)));
+}
+
+bg_task *bgi_task_alloc(bg_runtime *rt, bgi_worker *w)
+{
+    struct bgi_link *l;
+    unsigned n;
+
+    if (bgi_unlikely(w == NULL)) {
+        l = refill(rt, 1, &n);
+        return l == NULL ? NULL : task_of(l);
+    }
+    bgi_task_cache *cache = &rt->cache[w->index];
+    l = cache->free;
+    if (bgi_unlikely(l == NULL)) {
+        l = refill(rt, BGI_TASK_BATCH, &n);
+        if (l == NULL) {
+            return NULL;
+        }
+        cache->count = n;
+    }
+    cache->free = l->next;
+    cache->count--;
+    return task_of(l);
+}
+
+void bgi_task_free(bg_task *t)
+{
+    bg_runtime *rt = t->runtime;
+    bgi_worker *w = bgi_worker_self();
+    struct bgi_link *l = &t->fiber.item.link;
+
+    bgi_store_release(&t->done, BGI_TASK_FREE);
+    if (bgi_unlikely(w == NULL || w->sched != rt->sched)) {
+        bgi_lock_acquire(&rt->lock);
+        l->next = rt->free;
+        rt->free = l;
+        rt->free_count++;
+        bgi_lock_release(&rt->lock);
+        return;
+    }
+    bgi_task_cache *cache = &rt->cache[w->index];
+    l->next = cache->free;
+    cache->free = l;
+    if (bgi_unlikely(++cache->count > 2 * BGI_TASK_BATCH)) {
+        give_back(rt, cache);
+    }
+}
+
+void bgi_task_each(bg_runtime *rt, void (*visit)(bg_task *t, void *arg), void *arg)
+{
+    bgi_lock_acquire(&rt->lock);
+    struct bgi_task_chunk *c = rt->chunks;
+    size_t used = c == NULL ? 0 : c->used; /* older chunks are used up */
+    bgi_lock_release(&rt->lock);
+    for (; c != NULL; c = c->next) {
+        for (size_t i = 0; i < used; i++) {
+            if (bgi_load_acquire(&c->task[i].done) != BGI_TASK_FREE) {
+                visit(&c->task[i], arg);
+            }
+        }
+        used = BGI_TASKS_A_CHUNK;
+    }
+}
+
+void bgi_task_chunks_free(bg_runtime *rt)
+{
+    while (rt->chunks != NULL) {
+        struct bgi_task_chunk *c = rt->chunks;
+        rt->chunks = c->next;
+        (void)bgi_munmap(c, BGI_TASK_CHUNK);
+    }
+}

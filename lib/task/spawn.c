@@ -1,0 +1,192 @@
+/*
+ * Spawning: a record, two words of what to do, and a place at the end of the run queue.
+ */
+#include "base/panic.h"
+#include "task/task.h"
+
+#include <brigade/runtime.h>
+#include <errno.h>
+
+static bgi_item *wake_task(bgi_waiter *w, bgi_sched *here)
+{
+    bg_task *t = BGI_CONTAINER_OF(w, struct bg_task, waiter);
+    bgi_sched *home = t->runtime->sched;
+    if (bgi_likely(home == here)) {
+        return &t->fiber.item;
+    }
+    bgi_ready(home, &t->fiber.item);
+    return NULL;
+}
+
+static int options_valid(const bg_spawn_options *o)
+{
+    return o->size == sizeof *o && (o->stack_size == 0 || (o->stack_size >= BGI_STACK_MIN &&
+                                                           o->stack_size <= (size_t)1 << 30));
+}
+
+/* The block of what has to be copied: the argument, then the name. 0 or -ENOMEM. */
+static BGI_COLD int copy_extra(bg_task *t, const void *copy, size_t size, const char *name)
+{
+    size_t name_size = name == NULL ? 0 : strlen(name) + 1;
+    char *block = bgi_malloc(size + name_size);
+    if (block == NULL) {
+        return -ENOMEM;
+    }
+    if (size != 0) {
+        memcpy(block, copy, size);
+        t->arg = block;
+    }
+    if (name != NULL) {
+        t->name = memcpy(block + size, name, name_size);
+    }
+    t->extra = block;
+    return 0;
+}
+
+/* One more alive, if there is a limit: 0 when it is reached. */
+static int count_alive(bg_runtime *rt)
+{
+    if (bgi_likely(rt->max_tasks == 0)) {
+        return 1;
+    }
+    if (bgi_fetch_add(&rt->alive, 1) < rt->max_tasks) {
+        return 1;
+    }
+    (void)bgi_fetch_sub(&rt->alive, 1);
+    return 0;
+}
+
+static void uncount_alive(bg_runtime *rt)
+{
+    if (bgi_unlikely(rt->max_tasks != 0)) {
+        (void)bgi_fetch_sub(&rt->alive, 1);
+    }
+}
+
+bg_task *bgi_task_make(bg_runtime *rt, bgi_worker *w, bg_fn fn, void *arg, const void *copy,
+                       size_t copy_size, const bg_spawn_options *options)
+{
+    uint32_t stack_size = 0;
+    const char *name = NULL;
+
+    if (options != NULL) {
+        if (bgi_unlikely(!options_valid(options))) {
+            return NULL;
+        }
+        stack_size = (uint32_t)options->stack_size;
+        name = options->name;
+    }
+    if (bgi_unlikely(fn == NULL || !count_alive(rt))) {
+        return NULL;
+    }
+    bg_task *t = bgi_task_alloc(rt, w);
+    if (bgi_unlikely(t == NULL)) {
+        uncount_alive(rt);
+        return NULL;
+    }
+    bgi_fiber_init(&t->fiber, stack_size);
+    bgi_waiter_init(&t->waiter, wake_task);
+    t->fn = fn;
+    t->arg = arg;
+    t->name = NULL;
+    t->extra = NULL;
+    t->runtime = rt;
+    if (bgi_unlikely(name != NULL || copy_size != 0)) {
+        if (copy_extra(t, copy, copy_size, name) != 0) {
+            bgi_task_free(t);
+            uncount_alive(rt);
+            return NULL;
+        }
+    }
+    if (bgi_likely(w != NULL)) {
+        bgi_atomic *spawned = &rt->cache[w->index].spawned;
+        bgi_store_release(spawned, bgi_load(spawned) + 1);
+    } else {
+        (void)bgi_fetch_add(&rt->foreign_spawned, 1);
+    }
+    bgi_store_release(&t->done, BGI_TASK_LIVE);
+    bgi_fence_light(); /* partner: the heavy fence in bgi_runtime_begin_stop */
+    if (bgi_unlikely(bgi_load_acquire(&rt->stopping))) {
+        (void)bgi_waiter_cancel(&t->waiter);
+    }
+    return t;
+}
+
+/* The runtime of the caller, who runs on one of its workers. */
+static bg_runtime *runtime_here(const char *function, bgi_worker **w)
+{
+    *w = bgi_worker_self();
+    if (bgi_unlikely(*w == NULL)) {
+#if BGI_DEBUG
+        bgi_misuse(function, NULL, "called outside of a runtime; see bg_runtime_spawn");
+#endif
+        (void)function;
+        return NULL;
+    }
+    return (*w)->sched->config.owner;
+}
+
+bg_task *bg_spawn_opts(bg_fn fn, void *arg, const bg_spawn_options *options)
+{
+    bgi_worker *w;
+    bg_runtime *rt = runtime_here("bg_spawn", &w);
+    bg_task *t = rt == NULL ? NULL : bgi_task_make(rt, w, fn, arg, NULL, 0, options);
+    if (bgi_likely(t != NULL)) {
+        bgi_push(w, &t->fiber.item);
+    }
+    return t;
+}
+
+bg_task *bg_spawn_copy(bg_fn fn, const void *arg, size_t arg_size, const bg_spawn_options *options)
+{
+    bgi_worker *w;
+    bg_runtime *rt = runtime_here("bg_spawn_with", &w);
+    bg_task *t = rt == NULL ? NULL : bgi_task_make(rt, w, fn, NULL, arg, arg_size, options);
+    if (t != NULL) {
+        bgi_push(w, &t->fiber.item);
+    }
+    return t;
+}
+
+bg_task *bg_runtime_spawn_opts(bg_runtime *rt, bg_fn fn, void *arg, const bg_spawn_options *options)
+{
+    if (rt == NULL) {
+        return NULL;
+    }
+    bgi_worker *w = bgi_worker_self();
+    if (w != NULL && w->sched != rt->sched) {
+        w = NULL;
+    }
+    bg_task *t = bgi_task_make(rt, w, fn, arg, NULL, 0, options);
+    if (t != NULL) {
+        bgi_submit(rt->sched, &t->fiber.item);
+    }
+    return t;
+}
+
+bgi_item *bgi_task_body(bgi_worker *w, bgi_fiber *f)
+{
+    bg_task *t = bgi_task_of(f);
+    f->result = bgi_likely(!bgi_waiter_cancelled(&t->waiter)) ? t->fn(t->arg) : -ECANCELED;
+    (void)w; /* perhaps another one by now */
+    return bgi_task_end(bgi_worker_self(), t);
+}
+
+void bgi_task_no_stack(bgi_worker *w, bgi_fiber *f)
+{
+    f->result = -ENOMEM;
+    bgi_item *next = bgi_task_end(w, bgi_task_of(f));
+    if (next != NULL) {
+        bgi_push(w, next);
+    }
+}
+
+bg_task *bg_self(void)
+{
+    return bgi_task_self();
+}
+
+const char *bg_task_name(const bg_task *task)
+{
+    return task == NULL || task->name == NULL ? "" : task->name;
+}

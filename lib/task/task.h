@@ -1,0 +1,151 @@
+/*
+ * Tasks: the record, its life, and what a runtime keeps of its tasks.
+ *
+ * `done`, the word in which a task's end meets its awaiter. Values, and who moves it
+ *   FREE       in a free list
+ *   LIVE       the task has not ended, the handle is somebody's, nobody waits
+ *   <waiter>   likewise, and this waiter is registered (a pointer, above DONE)
+ *   DETACHED   the task has not ended, there is no handle
+ *   DONE       it has ended, the handle is still somebody's; the result can be read
+ *
+ *   FREE     -> LIVE       spawn
+ *   LIVE     -> <waiter>   await, wait_any, runtime_wait: registration
+ *   <waiter> -> LIVE       wait_any takes a registration back
+ *   LIVE     -> DETACHED   detach
+ *   LIVE     -> DONE       the task ends
+ *   <waiter> -> DONE       the task ends: it owes the waiter one signal
+ *   DETACHED -> FREE       the task ends: it frees its own record
+ *   DONE     -> FREE       the handle is given back
+ * All but the frees are compare-and-swaps, with acquire and release. Partners: the end (release)
+ * -> whoever finds DONE (acquire): the result, and all the task has written, is seen.
+ *
+ * A task that has ended may not touch its record after it has stored DONE: the awaiter may free it.
+ *
+ * Records come from chunks that live as long as the runtime, so that cancelling everybody at the
+ * end can walk over them without a list, and an old handle reads memory that is a record still
+ * (which is how debug builds catch it).
+ */
+#ifndef BGI_TASK_H
+#define BGI_TASK_H
+
+#include "arch/lock.h"
+#include "core/fiber.h"
+#include "wait/waiter.h"
+
+#include <brigade/task.h>
+
+enum bgi_done { BGI_TASK_LIVE = 0, BGI_TASK_DETACHED = 1, BGI_TASK_DONE = 2, BGI_TASK_FREE = 3 };
+
+struct bg_task {
+    bgi_fiber fiber; /* its result is the task's */
+    bgi_waiter waiter;
+    bgi_atomic done;
+    bg_fn fn;
+    void *arg;
+    char *name;  /* NULL: unnamed; in `extra` */
+    void *extra; /* one block: the copied argument, the name; NULL: none */
+    bg_runtime *runtime;
+};
+
+_Static_assert(sizeof(struct bg_task) <= 128, "two cache lines a task");
+
+/* What each worker keeps for itself. */
+typedef struct bgi_task_cache {
+    BGI_ALIGNED(BGI_FALSE_SHARING_RANGE) struct bgi_link *free; /* linked by fiber.item.link */
+    unsigned count;
+    bgi_atomic spawned; /* stored by the owner (release), summed by anybody (acquire) */
+    bgi_atomic ended;
+} bgi_task_cache;
+
+#define BGI_TASK_CHUNK ((size_t)64 * 1024)
+#define BGI_TASK_BATCH 128
+
+struct bgi_task_chunk {
+    struct bgi_task_chunk *next;
+    size_t used; /* records that have ever been handed out; under the lock */
+    BGI_ALIGNED(64) struct bg_task task[];
+};
+
+#define BGI_TASKS_A_CHUNK                                                                          \
+    ((BGI_TASK_CHUNK - sizeof(struct bgi_task_chunk)) / sizeof(struct bg_task))
+
+struct bg_runtime {
+    bgi_sched *sched;
+    bgi_task_cache *cache; /* one a place of the scheduler */
+    size_t max_tasks;      /* 0: no limit */
+    bgi_atomic alive;      /* counted only when there is a limit */
+    bgi_atomic foreign_spawned;
+    bgi_atomic stopping; /* 0 -> 1: everybody is cancelled, also who is spawned from now on */
+    BGI_ALIGNED(BGI_FALSE_SHARING_RANGE) bgi_lock lock; /* chunks and free batches */
+    struct bgi_task_chunk *chunks;
+    struct bgi_link *free; /* records that caches gave away */
+    size_t free_count;
+    bgi_atomic main; /* of bg_run: its end is the runtime's; 0 after that */
+    int main_result;
+};
+
+BGI_INLINE bg_task *bgi_task_of(bgi_fiber *f)
+{
+    return BGI_CONTAINER_OF(f, struct bg_task, fiber);
+}
+
+/* The task that runs here, or NULL. */
+BGI_INLINE bg_task *bgi_task_self(void)
+{
+    bgi_fiber *f = bgi_fiber_self();
+    return f == NULL ? NULL : bgi_task_of(f);
+}
+
+/* ---- task/record.c ---- */
+
+/* A record for the worker w, or NULL for another thread. NULL: no memory. */
+bg_task *bgi_task_alloc(bg_runtime *rt, bgi_worker *w);
+void bgi_task_free(bg_task *t);
+
+/* Calls visit for each record that has ever been in use and is not free. */
+void bgi_task_each(bg_runtime *rt, void (*visit)(bg_task *t, void *arg), void *arg);
+
+void bgi_task_chunks_free(bg_runtime *rt);
+
+/* ---- task/spawn.c ---- */
+
+/* A task that is not in any queue yet; NULL: no memory, not valid, or over the limit. */
+bg_task *bgi_task_make(bg_runtime *rt, bgi_worker *w, bg_fn fn, void *arg, const void *copy,
+                       size_t copy_size, const bg_spawn_options *options);
+
+/* The scheduler's body and no_stack functions. */
+bgi_item *bgi_task_body(bgi_worker *w, bgi_fiber *f);
+void bgi_task_no_stack(bgi_worker *w, bgi_fiber *f);
+
+/* ---- task/end.c ---- */
+
+/* The task has ended with fiber.result: tells whom it concerns. Returns the awaiter's item when it
+ * is to run next here. The record may be gone. */
+bgi_item *bgi_task_end(bgi_worker *w, bg_task *t);
+
+/* Cancels all tasks, those to come as well; the scheduler stops when the last one has ended. */
+void bgi_runtime_begin_stop(bg_runtime *rt);
+
+/* Spawned minus ended; exact 0 only when there is none. */
+size_t bgi_tasks_live(bg_runtime *rt);
+
+/* ---- task/failure.c ---- */
+
+void bgi_failure(const char *name, int result);
+
+/* ---- task/await.c ---- */
+
+/* Cancels a task of whatever runtime. */
+void bgi_task_cancel(bg_task *t);
+
+/* The running task, or the end: misuse in debug builds, NULL in others. */
+#define bgi_task_required(function) (bgi_task_required_(bgi_task_self(), function))
+bg_task *bgi_task_required_(bg_task *self, const char *function);
+
+/* ---- task/after.c ---- */
+
+/* A timer left when the runtime ends; an item left in a queue. */
+void bgi_after_drop_timer(bgi_timer *t);
+void bgi_after_drop_item(bgi_item *item);
+
+#endif

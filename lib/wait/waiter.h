@@ -1,0 +1,153 @@
+/*
+ * The waiter: how whoever waits, a task or a plain thread, is woken exactly once.
+ *
+ * All that blocks is built on this and includes nothing else of the layers above the scheduler.
+ * A waiter belongs to a task (it is part of its record) or to a thread's wait (on its stack). It
+ * waits for one thing at a time. It is claimed by exactly one of waker, timer and canceller: the
+ * one that clears ARMED, who then has to call bgi_waiter_wake.
+ *
+ * A wait goes like this, off the task's stack (in a commit callback) from step 1 on:
+ *   1. register the waiter with the object: from now on a waker may find it;
+ *   2. arm. If a waker was faster it has left a signal: the wait is over before it began.
+ * Each registration that a waker has taken is paid with exactly one signal, be it by clearing
+ * ARMED or, when the waiter is not armed, by adding one to SIGNALS. A waiter that gives up (it was
+ * cancelled, or another object was faster) takes its registrations back; those it finds taken are
+ * owed to it, and it waits, shielded, for their signals before its memory is used for anything
+ * else. So no waker ever touches a waiter that has gone on, and no signal is lost or left over.
+ *
+ * The word
+ *   ARMED     (bit 0)     it waits; set by arm, cleared by the claim
+ *   SHIELDED  (bit 1)     with ARMED: a cancel does not claim it
+ *   CANCEL    (bit 2)     it was cancelled; stays
+ *   REASON    (bits 3-4)  who claimed it last: waker, timer, canceller; written with the claim
+ *   SIGNALS   (bits 8...) signals that came while it was not armed
+ *
+ * Transitions (all by compare-and-swap, acquire and release; others' bits are kept)
+ *   -         -> ARMED            arm, when SIGNALS == 0 and not (CANCEL and not shielded)
+ *   SIGNALS n -> SIGNALS n-1, REASON waker       arm, n > 0: not armed
+ *   CANCEL    -> REASON canceller                arm, not shielded: not armed
+ *   ARMED     -> REASON waker                    signal: claimed
+ *   SIGNALS n -> SIGNALS n+1                     signal, not armed
+ *   ARMED     -> REASON timer                    expire: claimed; not armed: nothing
+ *   any       -> CANCEL; and ARMED, not SHIELDED -> REASON canceller: claimed
+ *
+ * Partners: signal, expire, cancel (release) -> arm, or the load of the woken one (acquire): what
+ * the waker wrote before is seen after the wait. All operations are read-modify-writes of one word,
+ * so there is nothing to fence: a cancel either comes before an arm, which then sees CANCEL, or
+ * after it, and then finds ARMED.
+ *
+ * Dropped: a claim by sequence number for stale wakers (a stale waker still reads freed memory);
+ * a separate cancel flag (needs a store-load fence in every wait).
+ */
+#ifndef BGI_WAITER_H
+#define BGI_WAITER_H
+
+#include "base/atomic.h"
+#include "core/fiber.h"
+
+#define BGI_WAITER_ARMED ((bgi_word)1)
+#define BGI_WAITER_SHIELDED ((bgi_word)2)
+#define BGI_WAITER_CANCEL ((bgi_word)4)
+#define BGI_WAITER_REASON_SHIFT 3
+#define BGI_WAITER_REASON ((bgi_word)3 << BGI_WAITER_REASON_SHIFT)
+#define BGI_WAITER_SIGNAL ((bgi_word)1 << 8)
+
+enum bgi_reason { BGI_REASON_NONE, BGI_REASON_WAKER, BGI_REASON_TIMER, BGI_REASON_CANCELLER };
+
+typedef struct bgi_waiter {
+    bgi_atomic state;
+    /* Has the waiter go on; called once, by who claimed it; afterwards the waiter may be gone. One
+     * that is an item of the scheduler `here` is returned instead, for the caller to queue. */
+    bgi_item *(*wake)(struct bgi_waiter *w, bgi_sched *here);
+} bgi_waiter;
+
+BGI_INLINE void bgi_waiter_init(bgi_waiter *w, bgi_item *(*wake)(bgi_waiter *w, bgi_sched *here))
+{
+    bgi_store(&w->state, 0);
+    w->wake = wake;
+}
+
+/* Who claimed it; for the waiter itself, after its wait. */
+BGI_INLINE enum bgi_reason bgi_waiter_reason(const bgi_waiter *w)
+{
+    return (enum bgi_reason)((bgi_load_acquire(&w->state) & BGI_WAITER_REASON) >>
+                             BGI_WAITER_REASON_SHIFT);
+}
+
+BGI_INLINE int bgi_waiter_cancelled(const bgi_waiter *w)
+{
+    return (bgi_load_acquire(&w->state) & BGI_WAITER_CANCEL) != 0;
+}
+
+/* The waiter's side. 1: armed, it waits. 0: it does not, see the reason. */
+BGI_INLINE int bgi_waiter_arm(bgi_waiter *w, int shielded)
+{
+    bgi_word s = bgi_load(&w->state);
+    for (;;) {
+        bgi_word want = s & ~BGI_WAITER_REASON;
+        int armed = 0;
+        if (bgi_unlikely(s >= BGI_WAITER_SIGNAL)) {
+            want -= BGI_WAITER_SIGNAL;
+            want |= (bgi_word)BGI_REASON_WAKER << BGI_WAITER_REASON_SHIFT;
+        } else if (bgi_unlikely((s & BGI_WAITER_CANCEL) != 0 && !shielded)) {
+            want |= (bgi_word)BGI_REASON_CANCELLER << BGI_WAITER_REASON_SHIFT;
+        } else {
+            want |= BGI_WAITER_ARMED | (shielded ? BGI_WAITER_SHIELDED : 0);
+            armed = 1;
+        }
+        bgi_word found = bgi_cas_fetch(&w->state, s, want);
+        if (bgi_likely(found == s)) {
+            return armed;
+        }
+        s = found;
+    }
+}
+
+/* A waker that holds a registration: 1 if it claimed the waiter and has to wake it, 0 if it left a
+ * signal. In either case it may not touch the waiter again, but to wake it. */
+BGI_INLINE int bgi_waiter_signal(bgi_waiter *w)
+{
+    bgi_word s = bgi_load(&w->state);
+    for (;;) {
+        int armed = (s & BGI_WAITER_ARMED) != 0;
+        bgi_word want = armed ? ((s & ~(BGI_WAITER_ARMED | BGI_WAITER_SHIELDED)) |
+                                 ((bgi_word)BGI_REASON_WAKER << BGI_WAITER_REASON_SHIFT))
+                              : s + BGI_WAITER_SIGNAL;
+        bgi_word found = bgi_cas_fetch(&w->state, s, want);
+        if (bgi_likely(found == s)) {
+            return armed;
+        }
+        s = found;
+    }
+}
+
+/* A timer, under the lock of its service: 1 if it claimed the waiter. */
+int bgi_waiter_expire(bgi_waiter *w);
+
+/* A canceller: 1 if it claimed the waiter. The waiter must be known to exist. */
+int bgi_waiter_cancel(bgi_waiter *w);
+
+/* Who claimed it has it go on: a task's item to the next slot, a thread by its futex. */
+void bgi_waiter_wake(bgi_waiter *w);
+
+/* The running task waits, shielded, for one signal that is owed to it. */
+void bgi_waiter_await_signal(bgi_waiter *w);
+
+/*
+ * The running task, whose waiter this is, sleeps until the deadline. Returns 0, or -ECANCELED when
+ * it was cancelled before.
+ */
+int bgi_wait_until(bgi_waiter *w, bg_time deadline);
+
+/* A plain thread's wait. */
+typedef struct bgi_thread_waiter {
+    bgi_waiter waiter;
+    bgi_atomic woken; /* 0 -> 1 by the waker (release) -> the thread (acquire); a futex */
+} bgi_thread_waiter;
+
+void bgi_thread_waiter_init(bgi_thread_waiter *t);
+
+/* Waits for the signal of a registration made before. */
+void bgi_thread_waiter_wait(bgi_thread_waiter *t);
+
+#endif
