@@ -46,8 +46,9 @@ int bgi_overflow_install(void);
 void bgi_overflow_uninstall(void);
 
 /*
- * Gives the calling thread an alternate signal stack unless it has one; 0 or -ENOMEM. Calls nest:
- * the last bgi_overflow_thread_fini takes away what the first init gave.
+ * Gives the calling thread an alternate signal stack unless it has one; 0, or -ENOMEM, and then an
+ * overflow there kills the process without a word. Calls nest: each is paid back by one
+ * bgi_overflow_thread_fini, also after -ENOMEM, and the last takes away what the first gave.
  */
 int bgi_overflow_thread_init(void);
 void bgi_overflow_thread_fini(void);
