@@ -115,9 +115,7 @@ BGI_INLINE void bgi_fault_arm(unsigned kinds, size_t n)
     (void)n;
 }
 
-BGI_INLINE void bgi_fault_disarm(void)
-{
-}
+BGI_INLINE void bgi_fault_disarm(void) {}
 
 BGI_INLINE size_t bgi_fault_count(void)
 {
