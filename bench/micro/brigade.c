@@ -377,7 +377,10 @@ int main(int argc, char **argv)
         bm_job job = {argc, argv, BM_FAILED};
         bm_chosen = bm_table[i].run;
         unsigned workers = (unsigned)bm_arg(argc, argv, "workers", bm_table[i].workers);
-        int rc = bg_run(bm_main, &job, .workers = workers);
+        /* spawn_gather keeps its tasks waiting while it spawns, which takes longer than the runtime
+         * puts up with: a spare worker would run them meanwhile. */
+        int spares = bm_chosen == bm_spawn_gather ? BG_NO_SPARES : 0;
+        int rc = bg_run(bm_main, &job, .workers = workers, .spares = spares);
         if (rc < 0)
             return bm_fail(bg_strerror(rc));
         return job.status;

@@ -63,9 +63,11 @@ static void bgi_context_prepare(bgi_context *c, char *low, size_t size, void (*e
                                 void *arg)
 {
     uintptr_t top = ((uintptr_t)low + size) & ~(uintptr_t)15;
-    uintptr_t *frame = (void *)(top - 2 * sizeof(void *));
+    uintptr_t *frame = (void *)(top - 4 * sizeof(void *));
     frame[0] = (uintptr_t)entry;
     frame[1] = (uintptr_t)arg;
+    frame[2] = 0;
+    frame[3] = 0;
     c->sp = frame;
     c->ip = (void *)(uintptr_t)bgi_context_first_frame;
     c->bp = NULL;

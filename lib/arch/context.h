@@ -88,6 +88,10 @@ void bgi_context_fini(bgi_context *c);
 #include "arch/context_aarch64.h"
 #endif
 
+#ifndef BGI_RETURN_BY_JUMP
+#define BGI_RETURN_BY_JUMP
+#endif
+
 /* Runs `to`; returns when somebody switches to `from`. `from` is the context that runs. */
 BGI_INLINE void bgi_context_switch(bgi_context *from, bgi_context *to)
 {

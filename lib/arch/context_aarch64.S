@@ -1,8 +1,8 @@
 /*
  * The first frame of a context on aarch64. bgi_context_init leaves the entry function at the top of
- * the fresh stack and its argument above it, at an address that is a multiple of 16. The return
- * address is declared undefined and the frame pointer and link register are zero: unwinders and
- * frame-pointer walkers end here.
+ * the fresh stack, its argument above it and two zero words above that, at an address that is a
+ * multiple of 16. The return address is declared undefined, and the frame pointer and link register
+ * are zero: unwinders and frame-pointer walkers end here.
  */
 #if defined(__aarch64__) && defined(__LP64__) && !defined(BGI_CONTEXT_UCONTEXT)
         .text
@@ -13,13 +13,14 @@
 bgi_context_first_frame:
         .cfi_startproc
         .cfi_undefined x30
-        .cfi_def_cfa sp, 16
+        .cfi_def_cfa sp, 32
 #ifdef __ARM_FEATURE_BTI_DEFAULT
         hint    #34
 #endif
         mov     x29, #0
         mov     x30, #0
-        ldp     x8, x0, [sp]
+        ldp     x8, x0, [sp], #16
+        .cfi_def_cfa sp, 16
         blr     x8
         brk     #1
         .cfi_endproc

@@ -1,8 +1,9 @@
 /*
  * The first frame of a context on x86-64. bgi_context_init leaves the entry function at the top of
- * the fresh stack and its argument above it, at an address that is a multiple of 16, so that the
- * call leaves the stack as the ABI wants it at a function's entry. The return address is declared
- * undefined and rbp is zero: unwinders and frame-pointer walkers end here.
+ * the fresh stack, its argument above it and two zero words above that, at an address that is a
+ * multiple of 16, so that the call leaves the stack as the ABI wants it at a function's entry. The
+ * return address is declared undefined, rbp is zero, and so is the word that a simple unwinder
+ * takes for the return address: they all end here.
  */
 #if defined(__x86_64__) && defined(__LP64__) && !defined(BGI_CONTEXT_UCONTEXT)
         .text
@@ -13,16 +14,33 @@
 bgi_context_first_frame:
         .cfi_startproc
         .cfi_undefined %rip
-        .cfi_def_cfa %rsp, 16
+        .cfi_def_cfa %rsp, 32
 #if defined(__CET__) && (__CET__ & 1)
         endbr64
 #endif
         xorl    %ebp, %ebp
-        movq    8(%rsp), %rdi
-        callq   *(%rsp)
+        popq    %rax
+        popq    %rdi
+        .cfi_def_cfa %rsp, 16
+        callq   *%rax
         ud2
         .cfi_endproc
         .size   bgi_context_first_frame, . - bgi_context_first_frame
+
+        /* How a function marked BGI_RETURN_BY_JUMP returns; the compiler knows it by this name.
+         * Weak: a program that is built with return thunks throughout has one of its own. */
+        .p2align 4
+        .weak   __x86_return_thunk
+        .hidden __x86_return_thunk
+        .type   __x86_return_thunk, @function
+__x86_return_thunk:
+        .cfi_startproc
+        popq    %rcx
+        .cfi_adjust_cfa_offset -8
+        .cfi_register %rip, %rcx
+        jmpq    *%rcx
+        .cfi_endproc
+        .size   __x86_return_thunk, . - __x86_return_thunk
 
 #if defined(__CET__) && (__CET__ & 1)
         /* Branch tracking is honoured; the shadow stack is not claimed. */

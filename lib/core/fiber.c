@@ -50,7 +50,7 @@ BGI_INLINE bgi_fiber *choose(bgi_worker *w, bgi_item *next)
     return NULL;
 }
 
-void bgi_suspend(bgi_commit commit, void *arg)
+BGI_RETURN_BY_JUMP void bgi_suspend(bgi_commit commit, void *arg)
 {
     bgi_worker *w = bgi_worker_self();
     bgi_fiber *self = w->current;
