@@ -23,6 +23,9 @@
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
 #endif
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#endif
 
 enum { CANARY_WORDS = 16, DEFAULT_MAP_COUNT = 65530 };
 
@@ -107,26 +110,36 @@ static int try_protect(char *page, size_t page_size)
     return 1;
 }
 
-/*
- * Whether a page that was marked is closed indeed: emulators and sandboxes take madvise for a hint,
- * and report success for what they have never heard of. The kernel is asked to read a path there.
- */
-static int is_closed(const char *page)
+/* What to begin with where it has not been tried: valgrind knows of mprotect only. */
+static bgi_word unknown_kernel(void)
 {
-    return access(page, F_OK) != 0 && errno == EFAULT;
+#if BGI_VALGRIND
+    if (RUNNING_ON_VALGRIND) {
+        return BGI_GUARD_PROTECT;
+    }
+#endif
+    return BGI_GUARD_NONE;
 }
 
+/*
+ * Marks a page. While nothing is known, also asks the kernel to fault it in, which a closed page
+ * answers with EFAULT: emulators and sandboxes take madvise for a hint, and report success for
+ * what they have never heard of.
+ */
 static int try_mark(char *page, size_t page_size, int known)
 {
     int rc = bgi_madvise(page, page_size, MADV_GUARD_INSTALL);
-    if (known) {
-        return rc == 0;
-    }
-    if (rc == 0 && is_closed(page)) {
-        bgi_store(&first, BGI_GUARD_MARKER);
+    if (rc == 0 && known) {
         return 1;
     }
-    if (rc == 0 || rc == -EINVAL) {
+    if (rc == 0) {
+        rc = bgi_madvise(page, page_size, MADV_POPULATE_READ);
+        if (rc == -EFAULT) {
+            bgi_store(&first, BGI_GUARD_MARKER);
+            return 1;
+        }
+    }
+    if (!known && (rc == 0 || rc == -EINVAL)) {
         bgi_store(&first, BGI_GUARD_PROTECT);
     }
     return 0; /* for want of memory, say: the next page may have more luck */
@@ -135,6 +148,9 @@ static int try_mark(char *page, size_t page_size, int known)
 enum bgi_guard bgi_guard_install(char *page, size_t page_size)
 {
     bgi_word begin = bgi_load(&first);
+    if (begin == BGI_GUARD_NONE) {
+        begin = unknown_kernel();
+    }
     if (begin <= BGI_GUARD_MARKER && try_mark(page, page_size, begin == BGI_GUARD_MARKER)) {
         return BGI_GUARD_MARKER;
     }

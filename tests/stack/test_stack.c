@@ -2,6 +2,10 @@
  * The pool: sizes, layout, caches and batches, giving memory back, many stacks, and every refusal
  * of the system.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+
 #include "stack/stack.h"
 
 #include "base/alloc.h"
@@ -47,7 +51,11 @@ TestSuite(stack, .init = open_pool, .fini = close_pool);
 
 static int closed(const char *p)
 {
-    return access(p, F_OK) != 0 && errno == EFAULT;
+    static int fd[2] = {-1, -1}; /* the kernel reads it for us */
+    if (fd[0] < 0) {
+        cr_assert_eq(pipe2(fd, O_NONBLOCK | O_CLOEXEC), 0);
+    }
+    return write(fd[1], p, 1) < 0 && errno == EFAULT;
 }
 
 static size_t resident(void)
@@ -435,7 +443,7 @@ Test(stack, very_many)
     cr_log_info("%d stacks: %zu marked, %zu protected, %zu mappings, %zu bytes each", MANY, marked,
                 protected, made, each);
     if (marked == MANY) {
-        cr_assert_leq(made, MANY / 64);
+        cr_assert_leq(made, BGI_TSAN ? MANY / 16 : MANY / 64); /* its shadow has mappings too */
     } else {
         cr_assert_leq(made, 40000 + MANY / 32);
     }
@@ -509,6 +517,7 @@ Test(stack, one_in_use_keeps_the_pool_from_going, .signal = SIGABRT)
 
 /* ---- refusals ---- */
 
+#if BGI_FAULTS
 /* A life of a pool; 0, or -1 when something was refused. */
 static int small_life(void)
 {
@@ -535,9 +544,6 @@ static int small_life(void)
 
 Test(stack, every_refusal_is_borne)
 {
-    if (!BGI_FAULTS) {
-        cr_skip_test("this build has no faults");
-    }
     size_t live = bgi_alloc_live();
     size_t refused = 0;
     bgi_fault_arm(BGI_FAULT_ALL, 0);
@@ -559,12 +565,11 @@ Test(stack, every_refusal_is_borne)
         cr_assert_eq(bgi_alloc_live(), live);
     }
 }
+#endif
 
+#if BGI_FAULTS
 Test(stack, a_small_address_space_is_used_up)
 {
-    if (!BGI_FAULTS) {
-        cr_skip_test("this build has no faults");
-    }
     bgi_fault_arm(BGI_FAULT_MMAP, 1); /* the first, large piece */
     bgi_stack *s = bgi_stack_get(pool, 0, 0);
     bgi_fault_disarm();
@@ -574,3 +579,4 @@ Test(stack, a_small_address_space_is_used_up)
     cr_assert_eq(c.slots, 16);
     bgi_stack_put(pool, 0, s);
 }
+#endif
