@@ -24,8 +24,8 @@
  * to the address popped is predicted like any other indirect jump, by the history that led there.
  * Not with branch tracking, where the places returned to would have to be marked.
  */
-#if !defined(__CET__) && ((defined(__GNUC__) && !defined(__clang__)) ||                            \
-                          (defined(__clang__) && __clang_major__ >= 15))
+#if !defined(__CET__) &&                                                                           \
+    ((defined(__GNUC__) && !defined(__clang__)) || (defined(__clang__) && __clang_major__ >= 15))
 #define BGI_RETURN_BY_JUMP __attribute__((function_return("thunk-extern")))
 #endif
 
