@@ -1,9 +1,5 @@
 /*
- * The pool's slow half: slabs, sizes, batches, trimming.
- *
- * A slab is one mapping of up to 64 slots of one size. Slots follow each other at a stride of
- * the size and one page. Slabs with equal attributes lie next to each other as a rule, and the
- * kernel then keeps one mapping for them all.
+ * The pool's slow half: sizes, batches, trimming.
  *
  * Sizes: class 0 is the default size, class k >= 1 is BGI_STACK_MIN << (k - 1). What is larger than
  * the largest class gets a mapping of its own, unmapped as soon as it comes back.
@@ -29,6 +25,7 @@
 #include "arch/lock.h"
 
 #include "stack/overflow.h"
+#include "stack/slab.h"
 
 #include <limits.h>
 #include <stdint.h>
@@ -36,26 +33,11 @@
 #include <unistd.h>
 
 enum {
-    SLAB_SLOTS = 64,
-    SLAB_BYTES = 64 << 20, /* big stacks: fewer a slab */
-    CLASSES = 11,          /* the default, and 16 KiB to 8 MiB */
-    BIG = CLASSES,         /* a slab of its own */
+    CLASSES = 11,  /* the default, and 16 KiB to 8 MiB */
+    BIG = CLASSES, /* a slab of its own */
     COLOURS = 15,
     COLOUR_STEP = BGI_CACHE_LINE,
     TRIM_ROUND = 8 * BGI_STACK_BATCH, /* stacks dropped between two looks at the lock */
-};
-
-struct bgi_slab {
-    struct bgi_list all;     /* in global->slabs */
-    struct bgi_list partial; /* in its class's list while cold != 0 */
-    char *base;
-    size_t size; /* nominal size of a stack */
-    size_t page;
-    unsigned count, class;
-    uint64_t cold;
-    uint64_t marked, protected; /* how each slot is guarded; neither: not yet, or by a canary */
-    uint64_t drop;              /* being given back */
-    struct bgi_slab *dropping;  /* the next slab with such slots */
 };
 
 struct size_class {
@@ -78,61 +60,7 @@ _Static_assert(BGI_STACK_MIN << (CLASSES - 2) == 8 << 20, "the largest class");
 _Static_assert((COLOURS - 1) * COLOUR_STEP + sizeof(bgi_stack) + 8192 <= BGI_STACK_MIN,
                "the smallest stack still holds something");
 
-static uint64_t all_slots(unsigned count)
-{
-    return count == 64 ? ~UINT64_C(0) : (UINT64_C(1) << count) - 1;
-}
-
-static size_t stride_of(const struct bgi_slab *slab)
-{
-    return slab->size + slab->page;
-}
-
-static char *slot_of(const struct bgi_slab *slab, unsigned index)
-{
-    return slab->base + index * stride_of(slab);
-}
-
 /* ---- slabs ---- */
-
-static void slab_destroy(struct bgi_slab *slab)
-{
-    (void)bgi_munmap(slab->base, slab->count * stride_of(slab));
-    bgi_guard_unmapped((size_t)__builtin_popcountll(slab->protected));
-    bgi_free(slab);
-}
-
-/* All slots cold. Fewer than wanted when the address space is short; NULL when even one fails. */
-static struct bgi_slab *slab_create(struct bgi_stack_global *g, unsigned class, size_t size)
-{
-    size_t stride = size + g->page;
-    size_t count = class == BIG ? 1 : SLAB_BYTES / stride;
-    count = count > SLAB_SLOTS ? SLAB_SLOTS : count < 1 ? 1 : count;
-    struct bgi_slab *slab = bgi_calloc(1, sizeof *slab);
-    if (!slab) {
-        return NULL;
-    }
-    for (; count > 0; count /= 4) {
-        slab->base = bgi_mmap(count * stride, PROT_READ | PROT_WRITE, MAP_NORESERVE);
-        if (slab->base) {
-            break;
-        }
-    }
-    if (!slab->base) {
-        bgi_free(slab);
-        return NULL;
-    }
-    /* A huge page under a stack would be resident as a whole. Refused where there are none. */
-    (void)bgi_madvise(slab->base, count * stride, MADV_NOHUGEPAGE);
-    slab->size = size;
-    slab->page = g->page;
-    slab->count = (unsigned)count;
-    slab->class = class;
-    slab->cold = all_slots(slab->count);
-    bgi_list_init(&slab->all);
-    bgi_list_init(&slab->partial);
-    return slab;
-}
 
 /* Under the lock. */
 static void slab_enter(struct bgi_stack_global *g, struct bgi_slab *slab)
@@ -156,24 +84,10 @@ static void slab_leave(struct bgi_stack_global *g, struct bgi_slab *slab)
     g->cold -= (size_t)__builtin_popcountll(slab->cold);
 }
 
-/* A slot taken out of the cold. */
-struct slot {
-    struct bgi_slab *slab;
-    unsigned index;
-    enum bgi_guard guard; /* NONE: it has to be set */
-};
-
 /* Under the lock: takes a cold slot of a slab that has one. */
-static struct slot slot_claim(struct bgi_stack_global *g, struct bgi_slab *slab)
+static struct bgi_slot slot_claim(struct bgi_stack_global *g, struct bgi_slab *slab)
 {
-    struct slot slot = {slab, (unsigned)__builtin_ctzll(slab->cold), BGI_GUARD_NONE};
-    uint64_t bit = UINT64_C(1) << slot.index;
-    if (slab->marked & bit) {
-        slot.guard = BGI_GUARD_MARKER;
-    } else if (slab->protected & bit) {
-        slot.guard = BGI_GUARD_PROTECT;
-    }
-    slab->cold &= ~bit;
+    struct bgi_slot slot = bgi_slab_claim(slab);
     g->cold--;
     if (slab->cold == 0) {
         bgi_list_remove(&slab->partial);
@@ -182,10 +96,10 @@ static struct slot slot_claim(struct bgi_stack_global *g, struct bgi_slab *slab)
 }
 
 /* A claimed slot gets its guard, which stays until the slab goes, and its record. */
-static bgi_stack *slot_warm(struct bgi_stack_global *g, struct slot slot)
+static bgi_stack *slot_warm(struct bgi_stack_global *g, struct bgi_slot slot)
 {
     struct bgi_slab *slab = slot.slab;
-    char *page = slot_of(slab, slot.index);
+    char *page = bgi_slab_slot(slab, slot.index);
     if (slot.guard == BGI_GUARD_NONE) {
         slot.guard = bgi_guard_install(page, slab->page);
         if (slot.guard != BGI_GUARD_CANARY) {
@@ -263,7 +177,8 @@ static bgi_stack *get_cold(struct bgi_stack_global *g, struct size_class *k)
     bgi_lock_acquire(&g->lock);
     if (bgi_list_empty(&k->partial)) {
         bgi_lock_release(&g->lock);
-        struct bgi_slab *fresh = slab_create(g, (unsigned)(k - g->class), k->size);
+        struct bgi_slab *fresh =
+            bgi_slab_create((unsigned)(k - g->class), k->size, g->page, BGI_SLAB_SLOTS);
         bgi_lock_acquire(&g->lock);
         if (fresh) {
             slab_enter(g, fresh);
@@ -273,20 +188,20 @@ static bgi_stack *get_cold(struct bgi_stack_global *g, struct size_class *k)
         }
     }
     struct bgi_slab *slab = BGI_CONTAINER_OF(k->partial.next, struct bgi_slab, partial);
-    struct slot slot = slot_claim(g, slab);
+    struct bgi_slot slot = slot_claim(g, slab);
     bgi_lock_release(&g->lock);
     return slot_warm(g, slot);
 }
 
 static bgi_stack *get_big(struct bgi_stack_global *g, size_t size)
 {
-    struct bgi_slab *slab = size ? slab_create(g, BIG, size) : NULL;
+    struct bgi_slab *slab = size ? bgi_slab_create(BIG, size, g->page, 1) : NULL;
     if (!slab) {
         return NULL;
     }
     bgi_lock_acquire(&g->lock);
     slab_enter(g, slab);
-    struct slot slot = slot_claim(g, slab);
+    struct bgi_slot slot = slot_claim(g, slab);
     bgi_lock_release(&g->lock);
     return slot_warm(g, slot);
 }
@@ -332,7 +247,7 @@ static void put_big(struct bgi_stack_global *g, bgi_stack *s)
     bgi_lock_acquire(&g->lock);
     slab_leave(g, slab);
     bgi_lock_release(&g->lock);
-    slab_destroy(slab);
+    bgi_slab_destroy(slab);
 }
 
 BGI_NOINLINE void bgi_stack_put_slow(bgi_stack_pool *pool, unsigned cache, bgi_stack *s)
@@ -409,24 +324,10 @@ int bgi_stack_guard_hit(const bgi_stack *s, const void *addr)
 
 /* ---- giving back ---- */
 
-/* Under global->trimming: gives back the slots marked in slab->drop, a run of them at a time. */
-static void slab_drop(struct bgi_slab *slab)
-{
-    uint64_t left = slab->drop;
-    while (left) {
-        unsigned from = (unsigned)__builtin_ctzll(left);
-        uint64_t after = ~(left >> from);
-        unsigned run = after == 0 ? 64 - from : (unsigned)__builtin_ctzll(after);
-        /* A refusal costs memory and nothing else: the slots count as cold all the same. */
-        (void)bgi_madvise(slot_of(slab, from), run * stride_of(slab), MADV_DONTNEED);
-        left &= ~(all_slots(run) << from);
-    }
-}
-
 /* Under global->lock: a slab that is all cold and not among the few kept for the next burst. */
 static int slab_is_surplus(const struct bgi_stack_global *g, const struct bgi_slab *slab)
 {
-    return slab->cold == all_slots(slab->count) && g->cold > 2 * (size_t)slab->count;
+    return slab->cold == bgi_slab_mask(slab->count) && g->cold > 2 * (size_t)slab->count;
 }
 
 /* Under global->trimming: takes up to TRIM_ROUND stacks of a class back to cold. */
@@ -463,7 +364,7 @@ static size_t trim_round(struct bgi_stack_global *g, struct size_class *k, size_
         }
     }
     for (struct bgi_slab *slab = touched; slab; slab = slab->dropping) {
-        slab_drop(slab);
+        bgi_slab_drop(slab);
     }
 
     bgi_lock_acquire(&g->lock);
@@ -486,7 +387,7 @@ static size_t trim_round(struct bgi_stack_global *g, struct size_class *k, size_
     while (dead) {
         struct bgi_slab *slab = dead;
         dead = slab->dropping;
-        slab_destroy(slab);
+        bgi_slab_destroy(slab);
     }
     return n;
 }
@@ -581,7 +482,7 @@ void bgi_stack_pool_destroy(bgi_stack_pool *pool)
     while (!bgi_list_empty(&g->slabs)) {
         struct bgi_slab *slab = BGI_CONTAINER_OF(g->slabs.next, struct bgi_slab, all);
         slab_leave(g, slab);
-        slab_destroy(slab);
+        bgi_slab_destroy(slab);
     }
     bgi_free(pool->cache);
     bgi_free(g);

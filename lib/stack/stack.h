@@ -102,6 +102,7 @@ BGI_INLINE bgi_stack *bgi_stack_get(bgi_stack_pool *pool, unsigned cache, size_t
     if (bgi_likely((size == 0 || size == pool->default_size) && s != NULL)) {
         c->head = s->next;
         c->count--;
+        __builtin_prefetch(c->head, 1); /* its page is seldom in the cache or the TLB */
         return s;
     }
     return bgi_stack_get_slow(pool, cache, size);
