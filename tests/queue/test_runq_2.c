@@ -1,0 +1,6 @@
+/*
+ * The run queue's tests with a ring of 2: it is compiled here once more, in place of the library's.
+ */
+#define BGI_RUNQ_CAPACITY 2
+#include "queue/runq.c"
+#include "test_runq.c"
