@@ -1,0 +1,157 @@
+/*
+ * What the tests of tasks, runtimes and programs of tasks share.
+ *
+ * CHECK may be used anywhere, on a task's stack and on any thread: it counts, and says where. The
+ * functions that run something on a runtime look at the count on the test's own thread, so no
+ * failure in a task goes unnoticed.
+ */
+#ifndef TESTS_TASK_CHECK_H
+#define TESTS_TASK_CHECK_H
+
+#include "base/alloc.h"
+#include "base/atomic.h"
+#include "base/compiler.h"
+#include "base/random.h"
+
+#include <brigade.h>
+#include <criterion/criterion.h>
+
+#include <dirent.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef BGI_VALGRIND
+#define BGI_VALGRIND 0
+#endif
+
+/* Builds in which everything takes ten times as long do a tenth of it. */
+#if BGI_TSAN || BGI_ASAN || BGI_VALGRIND || defined(BGI_STRESS_YIELD)
+#define CHECK_SLOW 1
+#else
+#define CHECK_SLOW 0
+#endif
+#define MANY(n) (CHECK_SLOW ? ((n) + 9) / 10 : (n))
+
+static bgi_atomic check_failures;
+
+static inline void check_failed(const char *file, int line, const char *what)
+{
+    if (bgi_fetch_add(&check_failures, 1) < 10) {
+        char text[512];
+        int n = snprintf(text, sizeof text, "%s:%d: does not hold: %s\n", file, line, what);
+        if (n > 0 && write(STDERR_FILENO, text, (size_t)n) < 0) {
+            return;
+        }
+    }
+}
+
+#define CHECK(cond) ((cond) ? (void)0 : check_failed(__FILE__, __LINE__, #cond))
+
+/* On the test's own thread. */
+#define NO_CHECK_FAILED()                                                                          \
+    cr_assert_eq(bgi_load(&check_failures), 0, "%zu checks failed", bgi_load(&check_failures))
+
+static const unsigned worker_counts[] = {1, 2, 8, 16};
+
+#define EACH_WORKER_COUNT(w)                                                                       \
+    for (unsigned w##_i = 0, w; w##_i < 4 && (w = worker_counts[w##_i], 1); w##_i++)
+
+/* Runs fn as a main task that has to return 0. */
+#define RUN(fn, arg, ...)                                                                          \
+    do {                                                                                           \
+        int run_result = bg_run(fn, arg, __VA_ARGS__);                                             \
+        NO_CHECK_FAILED();                                                                         \
+        cr_assert_eq(run_result, 0, "main returned %d", run_result);                               \
+    } while (0)
+
+/* In a task: others run until the word has reached v. */
+static inline void yield_until(const bgi_atomic *word, bgi_word v)
+{
+    while (bgi_load_acquire(word) < v) {
+        bg_yield();
+    }
+}
+
+/* On a plain thread, likewise. */
+static inline void block_until(const bgi_atomic *word, bgi_word v)
+{
+    static const struct timespec pause = {0, 100000};
+    while (bgi_load_acquire(word) < v) {
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
+static inline void add_one(bgi_atomic *word)
+{
+    (void)bgi_fetch_add(word, 1);
+}
+
+/* Bodies of tasks that many tests need. */
+
+static inline int return_arg(void *arg)
+{
+    return (int)(intptr_t)arg;
+}
+
+#define INT_ARG(n) ((void *)(intptr_t)(n))
+
+static inline int sleep_forever(void *arg)
+{
+    (void)arg;
+    return bg_sleep(BG_FOREVER);
+}
+
+static inline int sleep_some(void *arg)
+{
+    return bg_sleep((bg_duration)(intptr_t)arg);
+}
+
+/* ---- what a process has ---- */
+
+static inline size_t count_threads(void)
+{
+    size_t n = 0;
+    DIR *dir = opendir("/proc/self/task");
+    if (dir == NULL) {
+        return 0;
+    }
+    for (struct dirent *e; (e = readdir(dir)) != NULL;) {
+        n += e->d_name[0] != '.';
+    }
+    (void)closedir(dir);
+    return n;
+}
+
+static inline size_t count_mappings(void)
+{
+    size_t n = 0;
+    FILE *f = fopen("/proc/self/maps", "r");
+    if (f == NULL) {
+        return 0;
+    }
+    for (int c; (c = fgetc(f)) != EOF;) {
+        n += c == '\n';
+    }
+    (void)fclose(f);
+    return n;
+}
+
+/* A thread that has been joined may be listed for a moment longer: waits for it to go. Whether the
+ * count came down to n. */
+static inline int threads_settle(size_t n)
+{
+    static const struct timespec pause = {0, 1000000};
+    for (int i = 0; i < 30000; i++) {
+        if (count_threads() == n) {
+            return 1;
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+    return 0;
+}
+
+#endif
