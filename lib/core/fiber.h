@@ -52,6 +52,19 @@ BGI_INLINE bgi_fiber *bgi_fiber_of(bgi_item *item)
     return BGI_CONTAINER_OF(item, bgi_fiber, item);
 }
 
+/* The item will run soon, after others: if it is a fiber, fetches what it needs first, its context
+ * and the frames it returns through. Many that wake at once would miss the cache one after another.
+ */
+BGI_INLINE void bgi_item_prefetch(bgi_item *item)
+{
+    if (item->run == bgi_fiber_run) {
+        const char *top = (const char *)bgi_fiber_of(item)->stack;
+        for (int line = 0; line < 5; line++) {
+            __builtin_prefetch(top - line * BGI_CACHE_LINE);
+        }
+    }
+}
+
 /* The fiber that runs on the calling thread, or NULL. */
 BGI_INLINE bgi_fiber *bgi_fiber_self(void)
 {

@@ -2,11 +2,12 @@
  * The monitor: a thread that notices workers stuck in one task, and lends spare workers.
  *
  * Every BGI_MONITOR_PERIOD it looks at each worker's tick. One that is active and whose tick has
- * not moved for two looks is stuck: it computes, or sits in a blocking call. If something waits for
- * it (ready items, timers due or unsettled) or nobody is left to poll, an idle worker is woken; if
- * there is none, a spare one. A spare worker is a worker like the others, with queues and a wheel
- * of its own. It steals what the stuck one had queued and fires its timers; the kernel shares the
- * cores. Nothing changes owner, so the owner's fast paths check nothing.
+ * not moved for two looks, though its thread was not kept waiting for a core, is stuck: it
+ * computes, or sits in a blocking call. If something waits for it (ready items nobody takes, timers
+ * due or unsettled) or nobody is left to poll, an idle worker is woken; if there is none, a spare
+ * one. A spare worker is a worker like the others, with queues and a wheel of its own. It steals
+ * what the stuck one had queued and fires its timers; the kernel shares the cores. Nothing changes
+ * owner, so the owner's fast paths check nothing.
  *
  * There are never more spares active than workers stuck, and never more than BGI_SPARES_MAX. A
  * spare that finds nothing to do while fewer are stuck retires: it waits for its next call.
@@ -22,28 +23,87 @@
 #include "base/clock.h"
 #include "core/sched.h"
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
 
-enum { STUCK_LOOKS = 2, QUIET_LOOKS = 20 };
+enum { STUCK_AT = 4, QUIET_LOOKS = 20 };
 
-/* Whether something waits behind this worker. */
-static int waits_behind(const bgi_worker *w, bg_time now)
+/* Whether something waits behind this worker, and has since the last look: while others take from
+ * its queues, the item they would take next changes, and no help is needed. */
+static int waits_behind(bgi_worker *w, bg_time now)
 {
-    return !bgi_runq_empty(&w->queue) || bgi_deque_size(&w->forks) != 0 ||
-           bgi_timers_unsettled(&w->timers) || bgi_timers_next(&w->timers) <= now;
+    bgi_word first = bgi_load(&w->queue.head);
+    bgi_word fork = bgi_load(&w->forks.top);
+    bgi_word next = bgi_load(&w->queue.next);
+    int waits = (bgi_runq_size(&w->queue) != 0 && first == w->seen_first) ||
+                (bgi_deque_size(&w->forks) != 0 && fork == w->seen_fork) ||
+                (next != 0 && next == w->seen_next) || bgi_timers_unsettled(&w->timers) ||
+                bgi_timers_next(&w->timers) <= now;
+    w->seen_first = first;
+    w->seen_fork = fork;
+    w->seen_next = next;
+    return waits;
 }
 
-/* Takes note of one worker; whether it is stuck. */
+/*
+ * How much an unmoved tick without CPU time says, of STUCK_AT. 'S': the thread is blocked, all.
+ * 'D': blocked in the kernel, on a disk, or just on the lock of the address space, which others
+ * hold who fault pages in: a little, each time. 'R': it waits for a core: nothing. A thread that
+ * cannot be asked is taken to be blocked.
+ */
+static unsigned blocked_weight(const bgi_worker *w)
+{
+    char path[64], text[128];
+    long tid = (long)bgi_load_acquire(&w->tid);
+    (void)snprintf(path, sizeof path, "/proc/self/task/%ld/stat", tid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return STUCK_AT;
+    }
+    ssize_t n = read(fd, text, sizeof text - 1);
+    (void)close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    const char *name_end = strrchr(text, ')'); /* "tid (name) S ..." */
+    char state = name_end != NULL && name_end[1] == ' ' ? name_end[2] : 'S';
+    return state == 'R' ? 0 : state == 'D' ? 1 : STUCK_AT;
+}
+
+/* CPU time of the worker's thread, or 0. */
+static bg_time cpu_time(const bgi_worker *w)
+{
+    struct timespec ts;
+    /* The clock of a thread by its number: how pthread_getcpuclockid makes it. */
+    clockid_t clock = (clockid_t)((~(unsigned)bgi_load_acquire(&w->tid) << 3) | 6U);
+    return clock_gettime(clock, &ts) == 0 ? (bg_time)ts.tv_sec * BG_S + ts.tv_nsec : 0;
+}
+
+/*
+ * Takes note of one worker; whether it is stuck. An unmoved tick alone does not say that: on a busy
+ * machine the thread may just be waiting for a core, and more threads would make that worse. So the
+ * task must have computed for a period of CPU time, or the thread must be blocked. Once stuck, it
+ * is until its tick moves.
+ */
 static int look_at(bgi_worker *w)
 {
     bgi_word tick = bgi_load(&w->tick);
     if (bgi_load_acquire(&w->state) != BGI_ACTIVE || tick != w->seen_tick) {
         w->seen_tick = tick;
         w->same_tick = 0;
-    } else if (w->same_tick < STUCK_LOOKS) {
-        w->same_tick++;
+    } else if (w->same_tick == 0) {
+        w->same_tick = 1;
+        w->seen_cpu = cpu_time(w);
+    } else if (w->same_tick < STUCK_AT) {
+        bg_time cpu = cpu_time(w) - w->seen_cpu;
+        if (cpu >= BGI_MONITOR_PERIOD) {
+            w->same_tick = STUCK_AT;
+        } else if (cpu < BGI_MONITOR_PERIOD / 4) {
+            w->same_tick += blocked_weight(w);
+        }
     }
-    return w->same_tick >= STUCK_LOOKS;
+    return w->same_tick >= STUCK_AT;
 }
 
 static void *spare_main(void *arg)
@@ -165,7 +225,7 @@ static int look(bgi_sched *s)
         stuck += (bgi_word)is_stuck;
         awake += state == BGI_ACTIVE;
         free += state == BGI_IDLE || (state == BGI_ACTIVE && !is_stuck);
-        help |= is_stuck && waits_behind(w, now);
+        help |= waits_behind(w, now) && is_stuck;
     }
     bgi_store_release(&s->stuck, stuck);
     if (bgi_load(&s->spares_active) > stuck) {

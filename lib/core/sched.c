@@ -25,6 +25,7 @@ int bgi_worker_prepare(bgi_sched *s, unsigned i)
     w->budget = BGI_BUDGET;
     bgi_runq_init(&w->queue);
     bgi_timers_init(&w->timers, bgi_clock_now());
+    w->timers.sched = s;
     bgi_ec_node_init(&w->node);
     bgi_random_seed(&w->random, (uint64_t)bgi_clock_now() ^ ((uint64_t)i << 32));
     bgi_store(&w->state, BGI_ABSENT);

@@ -85,10 +85,13 @@ typedef struct bgi_worker {
     bgi_ec_node node;
     bgi_thread thread;
     int has_thread;
+    bgi_atomic tid; /* the kernel's number of the thread; stored once by it, read by the monitor */
     bgi_atomic held_up; /* the monitor: it is stuck; whoever searches may settle its timers */
     /* The monitor's. */
     bgi_word seen_tick;
     unsigned same_tick;
+    bg_time seen_cpu;
+    bgi_word seen_first, seen_fork, seen_next;
     /* Counters, written by the owner, read by anybody. */
     BGI_ALIGNED(BGI_FALSE_SHARING_RANGE) bgi_atomic steals;
     bgi_atomic parks;

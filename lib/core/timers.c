@@ -3,10 +3,9 @@
 #include "base/clock.h"
 #include "core/sched.h"
 
-enum { BATCH = 64 };
-
 void bgi_timers_init(bgi_timers *s, bg_time now)
 {
+    s->sched = NULL;
     bgi_bias_init(&s->lock, BGI_RANK_TIMERS, "timers");
     bgi_list_init(&s->fresh);
     bgi_store(&s->unsettled, 0);
@@ -61,8 +60,8 @@ static void settle(bgi_timers *s, bg_time now)
     bgi_store_release(&s->unsettled, 0);
 }
 
-/* One stretch under the lock: settles, and claims up to BATCH timers. */
-static size_t collect(bgi_timers *s, bg_time now, bgi_expiry *out, int *more)
+/* One stretch under the lock: settles, and claims up to `most` timers. */
+static size_t collect(bgi_timers *s, bg_time now, bgi_expiry *out, size_t most, int *more)
 {
     struct bgi_list due;
     struct bgi_list *l;
@@ -70,7 +69,7 @@ static size_t collect(bgi_timers *s, bg_time now, bgi_expiry *out, int *more)
 
     bgi_list_init(&due);
     settle(s, now);
-    *more = bgi_wheel_advance(&s->wheel, (uint64_t)now, &due, BATCH);
+    *more = bgi_wheel_advance(&s->wheel, (uint64_t)now, &due, most);
     while ((l = bgi_list_pop_front(&due)) != NULL) {
         bgi_timer *t = BGI_CONTAINER_OF(bgi_timer_node_of(l), bgi_timer, node);
         out[n].item = NULL;
@@ -86,18 +85,18 @@ static size_t collect(bgi_timers *s, bg_time now, bgi_expiry *out, int *more)
 int bgi_timers_run(struct bgi_worker *w, bgi_timers *s, int owner, bg_time now, size_t most,
                    size_t *fired)
 {
-    bgi_expiry out[BATCH];
+    bgi_expiry out[BGI_TIMERS_BATCH];
     int more = 1;
 
-    for (size_t done = 0; more && done < most; done += BATCH) {
-        size_t n;
+    for (size_t done = 0; more && done < most; done += BGI_TIMERS_BATCH) {
+        size_t n, limit = most - done < BGI_TIMERS_BATCH ? most - done : BGI_TIMERS_BATCH;
         if (owner) {
             int how = bgi_bias_enter(&s->lock);
-            n = collect(s, now, out, &more);
+            n = collect(s, now, out, limit, &more);
             bgi_bias_leave(&s->lock, how);
         } else {
             bgi_bias_enter_stranger(&s->lock);
-            n = collect(s, now, out, &more);
+            n = collect(s, now, out, limit, &more);
             bgi_bias_leave_stranger(&s->lock);
         }
         for (size_t i = 0; i < n; i++) {
@@ -121,7 +120,7 @@ void bgi_timers_drain(bgi_timers *s, void (*drop)(bgi_timer *t))
 
     settle(s, 0);
     for (size_t slot = 0; slot < BGI_ARRAY_LEN(s->wheel.slots); slot++) {
-        while ((l = s->wheel.slots[slot].next) != &s->wheel.slots[slot]) {
+        while ((l = s->wheel.slots[slot].head.next) != &s->wheel.slots[slot].head) {
             bgi_timer *t = BGI_CONTAINER_OF(bgi_timer_node_of(l), bgi_timer, node);
             (void)bgi_wheel_remove(&s->wheel, &t->node);
             drop(t);

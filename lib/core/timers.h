@@ -36,6 +36,7 @@
 
 #include <brigade/types.h>
 
+struct bgi_sched;
 struct bgi_worker;
 struct bgi_timers;
 
@@ -54,9 +55,13 @@ typedef struct bgi_timer {
     void (*expire)(struct bgi_timer *t, bgi_expiry *out); /* under the lock: must not wait */
 } bgi_timer;
 
+/* At most so many are fired at one stretch under the lock. */
+#define BGI_TIMERS_BATCH 64
+
 #define BGI_TIMER_FRESH ((uint32_t)BGI_WHEEL_OUT + 1)
 
 typedef struct bgi_timers {
+    struct bgi_sched *sched; /* whose it is */
     bgi_bias lock;
     struct bgi_list fresh;
     bgi_atomic unsettled;

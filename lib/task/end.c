@@ -87,7 +87,7 @@ static BGI_COLD void end_main(bg_runtime *rt, bg_task *t)
 
 bgi_item *bgi_task_end(bgi_worker *w, bg_task *t)
 {
-    bg_runtime *rt = t->runtime;
+    bg_runtime *rt = bgi_task_runtime(t);
     bgi_item *next = NULL;
 
     if (bgi_unlikely(bgi_load_ptr(&rt->main) == t)) {

@@ -3,12 +3,21 @@
  *
  * gather awaits them from the last to the first. Tasks run oldest first, so when the last one has
  * ended most others have, and need no wait of their own: a million tasks are gathered with a few
- * suspensions, without a word shared by all of them.
+ * suspensions, without a word shared by all of them. It waits for each as wait_any does, handle
+ * left, and takes the result when it is there: so when the caller is cancelled, all are cancelled
+ * before it waits for any of them.
  */
 #include "base/panic.h"
 #include "task/task.h"
 
 #include <errno.h>
+
+static int has_ended(const bg_task *t)
+{
+    return t == NULL || bgi_load_acquire(&t->done) == BGI_TASK_DONE;
+}
+
+static void wait_for_any(bg_task *self, bg_task *const tasks[], size_t n);
 
 int bg_gather_all(bg_task *const tasks[], size_t n, int results[])
 {
@@ -19,6 +28,9 @@ int bg_gather_all(bg_task *const tasks[], size_t n, int results[])
         return self == NULL ? -EPERM : -EINVAL;
     }
     for (size_t i = n; i-- > 0;) {
+        if (!cancelled && !has_ended(tasks[i])) {
+            wait_for_any(self, &tasks[i], 1);
+        }
         if (!cancelled && bgi_unlikely(bgi_waiter_cancelled(&self->waiter))) {
             /* All at once, so that they end side by side and not one after another. */
             cancelled = 1;
@@ -61,11 +73,6 @@ static int commit_any(bgi_worker *w, bgi_fiber *self, void *arg)
     return !bgi_waiter_arm(waiter, 0);
 }
 
-static int has_ended(const bg_task *t)
-{
-    return t == NULL || bgi_load_acquire(&t->done) == BGI_TASK_DONE;
-}
-
 static int find_ended(bg_task *const tasks[], size_t n, size_t *index)
 {
     for (size_t i = 0; i < n; i++) {
@@ -86,7 +93,7 @@ static void check_any(bg_task *self, bg_task *const tasks[], size_t n)
         bgi_word done = tasks[i] == NULL ? BGI_TASK_DONE : bgi_load(&tasks[i]->done);
         if (done != BGI_TASK_LIVE && done != BGI_TASK_DONE) {
             bgi_misuse("bg_wait_any", bg_task_name(self),
-                       "handle %zu is given twice, is being awaited, or was given back", i);
+                       "handle %zu is being awaited already, or was given back", i);
         }
     }
 #endif
@@ -95,23 +102,20 @@ static void check_any(bg_task *self, bg_task *const tasks[], size_t n)
     (void)n;
 }
 
-int bg_wait_any(bg_task *const tasks[], size_t n, size_t *index)
+/* Until one has ended or the caller is cancelled; the signals owed to it have come by then. */
+static void wait_for_any(bg_task *self, bg_task *const tasks[], size_t n)
 {
-    bg_task *self = bgi_task_required("bg_wait_any");
     struct any any = {tasks, n, 0};
-
-    if (self == NULL || n == 0 || tasks == NULL) {
-        return self == NULL ? -EPERM : -EINVAL;
-    }
-    check_any(self, tasks, n);
-    if (find_ended(tasks, n, index)) {
-        return 0;
-    }
     bgi_suspend(commit_any, &any);
 
-    /* The signals owed: one for each registration that is no longer there. One has been taken if
-     * the wait was ended by it. */
     int armed = any.registered == n;
+#if BGI_DEBUG
+    if (!armed && bgi_load(&tasks[any.registered]->done) == (bgi_word)&self->waiter) {
+        bgi_misuse("bg_wait_any", bg_task_name(self), "handle %zu is given twice", any.registered);
+    }
+#endif
+    /* One signal for each registration that is no longer there. One has been taken if the wait was
+     * ended by it. */
     size_t owed = 0;
     for (size_t i = 0; i < any.registered; i++) {
         owed += !bgi_cas(&tasks[i]->done, (bgi_word)&self->waiter, BGI_TASK_LIVE);
@@ -122,5 +126,19 @@ int bg_wait_any(bg_task *const tasks[], size_t n, size_t *index)
     while (owed-- > 0) {
         bgi_waiter_await_signal(&self->waiter);
     }
+}
+
+int bg_wait_any(bg_task *const tasks[], size_t n, size_t *index)
+{
+    bg_task *self = bgi_task_required("bg_wait_any");
+
+    if (self == NULL || n == 0 || tasks == NULL) {
+        return self == NULL ? -EPERM : -EINVAL;
+    }
+    check_any(self, tasks, n);
+    if (find_ended(tasks, n, index)) {
+        return 0;
+    }
+    wait_for_any(self, tasks, n);
     return find_ended(tasks, n, index) ? 0 : -ECANCELED;
 }

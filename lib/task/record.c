@@ -10,6 +10,21 @@
 
 _Static_assert(BGI_TASKS_A_CHUNK >= BGI_TASK_BATCH, "a chunk serves at least one batch");
 
+/* A chunk at an address that is a multiple of its size: mapped twice as large, then cut. */
+static struct bgi_task_chunk *map_chunk(void)
+{
+    char *p = bgi_mmap(2 * BGI_TASK_CHUNK, PROT_READ | PROT_WRITE, MAP_NORESERVE);
+    if (p == NULL) {
+        return NULL;
+    }
+    size_t before = (size_t)(-(uintptr_t)p & (BGI_TASK_CHUNK - 1));
+    if (before != 0) {
+        (void)bgi_munmap(p, before);
+    }
+    (void)bgi_munmap(p + before + BGI_TASK_CHUNK, BGI_TASK_CHUNK - before);
+    return (struct bgi_task_chunk *)(void *)(p + before);
+}
+
 /* Under the lock: a chunk with records that were never in use, or NULL. */
 static struct bgi_task_chunk *fresh_chunk(bg_runtime *rt)
 {
@@ -17,8 +32,9 @@ static struct bgi_task_chunk *fresh_chunk(bg_runtime *rt)
     if (c != NULL && c->used < BGI_TASKS_A_CHUNK) {
         return c;
     }
-    c = bgi_mmap(BGI_TASK_CHUNK, PROT_READ | PROT_WRITE, 0);
+    c = map_chunk();
     if (c != NULL) {
+        c->runtime = rt;
         c->next = rt->chunks;
         rt->chunks = c;
     }
@@ -104,7 +120,7 @@ bg_task *bgi_task_alloc(bg_runtime *rt, bgi_worker *w)
 
 void bgi_task_free(bg_task *t)
 {
-    bg_runtime *rt = t->runtime;
+    bg_runtime *rt = bgi_task_runtime(t);
     bgi_worker *w = bgi_worker_self();
     struct bgi_link *l = &t->fiber.item.link;
 

@@ -10,7 +10,7 @@
 static bgi_item *wake_task(bgi_waiter *w, bgi_sched *here)
 {
     bg_task *t = BGI_CONTAINER_OF(w, struct bg_task, waiter);
-    bgi_sched *home = t->runtime->sched;
+    bgi_sched *home = bgi_task_runtime(t)->sched;
     if (bgi_likely(home == here)) {
         return &t->fiber.item;
     }
@@ -24,22 +24,23 @@ static int options_valid(const bg_spawn_options *o)
                                                            o->stack_size <= (size_t)1 << 30));
 }
 
-/* The block of what has to be copied: the argument, then the name. 0 or -ENOMEM. */
+/* The block of what has to be copied. 0 or -ENOMEM. */
 static BGI_COLD int copy_extra(bg_task *t, const void *copy, size_t size, const char *name)
 {
     size_t name_size = name == NULL ? 0 : strlen(name) + 1;
-    char *block = bgi_malloc(size + name_size);
-    if (block == NULL) {
+    struct bgi_extra *extra = bgi_malloc(sizeof *extra + size + name_size);
+    if (extra == NULL) {
         return -ENOMEM;
     }
+    extra->name = NULL;
     if (size != 0) {
-        memcpy(block, copy, size);
-        t->arg = block;
+        memcpy(extra->bytes, copy, size);
+        t->arg = extra->bytes;
     }
     if (name != NULL) {
-        t->name = memcpy(block + size, name, name_size);
+        extra->name = memcpy(extra->bytes + size, name, name_size);
     }
-    t->extra = block;
+    t->extra = extra;
     return 0;
 }
 
@@ -88,9 +89,7 @@ bg_task *bgi_task_make(bg_runtime *rt, bgi_worker *w, bg_fn fn, void *arg, const
     bgi_waiter_init(&t->waiter, wake_task);
     t->fn = fn;
     t->arg = arg;
-    t->name = NULL;
     t->extra = NULL;
-    t->runtime = rt;
     if (bgi_unlikely(name != NULL || copy_size != 0)) {
         if (copy_extra(t, copy, copy_size, name) != 0) {
             bgi_task_free(t);
@@ -188,5 +187,6 @@ bg_task *bg_self(void)
 
 const char *bg_task_name(const bg_task *task)
 {
-    return task == NULL || task->name == NULL ? "" : task->name;
+    return task == NULL || task->extra == NULL || task->extra->name == NULL ? ""
+                                                                            : task->extra->name;
 }

@@ -38,16 +38,20 @@ enum bgi_done { BGI_TASK_LIVE = 0, BGI_TASK_DETACHED = 1, BGI_TASK_DONE = 2, BGI
 
 struct bg_task {
     bgi_fiber fiber; /* its result is the task's */
-    bgi_waiter waiter;
     bgi_atomic done;
     bg_fn fn;
     void *arg;
-    char *name;  /* NULL: unnamed; in `extra` */
-    void *extra; /* one block: the copied argument, the name; NULL: none */
-    bg_runtime *runtime;
+    struct bgi_extra *extra; /* NULL: no copied argument, no name */
+    bgi_waiter waiter;       /* the second cache line */
 };
 
-_Static_assert(sizeof(struct bg_task) <= 128, "two cache lines a task");
+_Static_assert(sizeof(struct bg_task) == 128, "two cache lines a task");
+
+/* What a task copied when it was spawned. */
+struct bgi_extra {
+    const char *name;                   /* NULL: unnamed */
+    _Alignas(max_align_t) char bytes[]; /* the argument, then the name */
+};
 
 /* What each worker keeps for itself. */
 typedef struct bgi_task_cache {
@@ -60,7 +64,9 @@ typedef struct bgi_task_cache {
 #define BGI_TASK_CHUNK ((size_t)64 * 1024)
 #define BGI_TASK_BATCH 128
 
+/* Aligned to its size, so that a record's address tells its chunk, and the chunk its runtime. */
 struct bgi_task_chunk {
+    bg_runtime *runtime;
     struct bgi_task_chunk *next;
     size_t used; /* records that have ever been handed out; under the lock */
     BGI_ALIGNED(64) struct bg_task task[];
@@ -87,6 +93,11 @@ struct bg_runtime {
 BGI_INLINE bg_task *bgi_task_of(bgi_fiber *f)
 {
     return BGI_CONTAINER_OF(f, struct bg_task, fiber);
+}
+
+BGI_INLINE bg_runtime *bgi_task_runtime(const bg_task *t)
+{
+    return ((struct bgi_task_chunk *)((uintptr_t)t & ~(BGI_TASK_CHUNK - 1)))->runtime;
 }
 
 /* The task that runs here, or NULL. */

@@ -33,7 +33,7 @@ void bgi_wheel_init(struct bgi_wheel *w, uint64_t now)
         w->occupied[i] = 0;
     }
     for (size_t i = 0; i < BGI_ARRAY_LEN(w->slots); i++) {
-        bgi_list_init(&w->slots[i]);
+        bgi_list_init(&w->slots[i].head);
     }
 }
 
@@ -59,7 +59,7 @@ static uint64_t slot_start(const struct bgi_wheel *w, uint32_t slot)
 /* Hands a slot's nodes out while *budget lasts; whether it is empty then. */
 static int hand_out(struct bgi_wheel *w, uint32_t slot, struct bgi_list *due, size_t *budget)
 {
-    struct bgi_list *head = &w->slots[slot];
+    struct bgi_list *head = &w->slots[slot].head;
     struct bgi_list *l = head->next;
     while (l != head) {
         if (*budget == 0) {
@@ -76,11 +76,40 @@ static int hand_out(struct bgi_wheel *w, uint32_t slot, struct bgi_list *due, si
     return 1;
 }
 
+/* Where a tick of the slot that starts at `start` goes. */
+static uint32_t lower_slot(uint64_t tick, uint64_t start)
+{
+    return tick == start ? 0 : bgi_wheel_slot_of(tick, start);
+}
+
+/* Moves all nodes of a slot, which are of one tick, behind those of another. */
+static void move_slot(struct bgi_wheel *w, uint32_t from, uint32_t to)
+{
+    struct bgi_wheel_slot *f = &w->slots[from];
+    struct bgi_wheel_slot *t = &w->slots[to];
+
+    if (bgi_list_empty(&t->head)) {
+        t->first = f->first;
+        t->last = f->last;
+    } else {
+        t->first = f->first < t->first ? f->first : t->first;
+        t->last = f->last > t->last ? f->last : t->last;
+    }
+    bgi_list_splice_back(&t->head, &f->head);
+    w->occupied[from / BGI_WHEEL_SLOTS] &= ~(UINT64_C(1) << (from % BGI_WHEEL_SLOTS));
+    w->occupied[to / BGI_WHEEL_SLOTS] |= UINT64_C(1) << (to % BGI_WHEEL_SLOTS);
+}
+
 /* Deals the nodes of the slot `cascading` out, relative to its start; whether it is empty then. */
 static int deal_out(struct bgi_wheel *w, size_t *budget)
 {
     uint64_t start = w->tick + 1;
-    struct bgi_list *head = &w->slots[w->cascading];
+    struct bgi_wheel_slot *slot = &w->slots[w->cascading];
+    struct bgi_list *head = &slot->head;
+    if (slot->first == slot->last && !bgi_list_empty(head)) {
+        move_slot(w, w->cascading, lower_slot(slot->first, start));
+        return 1;
+    }
     struct bgi_list *l = head->next;
     while (l != head) {
         if (*budget == 0) {
@@ -92,7 +121,7 @@ static int deal_out(struct bgi_wheel *w, size_t *budget)
         __builtin_prefetch(l);
         uint64_t tick = bgi_wheel_tick_of(n->deadline);
         bgi_wheel_unlink(w, n);
-        bgi_wheel_link(w, n, tick == start ? 0 : bgi_wheel_slot_of(tick, start));
+        bgi_wheel_link(w, n, tick, lower_slot(tick, start));
     }
     return 1;
 }
@@ -149,7 +178,7 @@ uint64_t bgi_wheel_next(const struct bgi_wheel *w)
     }
     uint64_t tick = slot_start(w, slot);
     if (slot >= BGI_WHEEL_SLOTS) {
-        const struct bgi_list *head = &w->slots[slot];
+        const struct bgi_list *head = &w->slots[slot].head;
         uint64_t earliest = BGI_WHEEL_NEVER_TICK;
         unsigned seen = 0;
         struct bgi_list *l;

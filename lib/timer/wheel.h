@@ -13,7 +13,8 @@
  * at every level only slots ahead of the current digit are in use, the lowest level in use holds
  * the nearest nodes, and its lowest slot in use the nearest of these. When the current tick
  * reaches the start of a slot above level 0, its nodes are dealt out to the levels below
- * (cascaded); each node goes down at most seven times.
+ * (cascaded); each node goes down at most seven times. A slot whose nodes are all of one tick goes
+ * down as a whole, without a look at them: a million that sleep until one instant cost one step.
  *
  * Order: nodes come out by tick, and first in, first out within a tick. A node inserted when its
  * tick is current or past belongs to the current tick.
@@ -47,17 +48,24 @@ enum {
 typedef struct bgi_timer_node {
     struct bgi_list link;
     uint64_t deadline; /* ns, as inserted */
-    uint32_t slot;     /* level * 64 + slot, BGI_WHEEL_DUE or BGI_WHEEL_OUT */
+    uint32_t slot;     /* where it was inserted, or BGI_WHEEL_OUT; it may have moved down since */
 } bgi_timer_node;
 
 _Static_assert(sizeof(bgi_timer_node) <= 32, "many of them are asleep at once");
+
+/* All ticks of a slot's nodes lie in [first, last]; both mean nothing while it is empty, and are
+ * not drawn in when a node leaves. */
+struct bgi_wheel_slot {
+    struct bgi_list head;
+    uint64_t first, last;
+};
 
 struct bgi_wheel {
     uint64_t tick;                           /* the current one: all before it came out */
     size_t count;                            /* nodes in the wheel */
     uint32_t cascading;                      /* the slot half dealt out, 0: none (see wheel.c) */
     uint64_t occupied[BGI_WHEEL_LEVELS + 1]; /* a bit a slot; the last one for the late nodes */
-    struct bgi_list slots[BGI_WHEEL_DUE + 1];
+    struct bgi_wheel_slot slots[BGI_WHEEL_DUE + 1];
 };
 
 /* now: the time the wheel starts at, in nanoseconds on the clock of all that follows. */
@@ -97,11 +105,20 @@ BGI_INLINE uint32_t bgi_wheel_slot_of(uint64_t tick, uint64_t from)
     return level * BGI_WHEEL_SLOTS + digit;
 }
 
-BGI_INLINE void bgi_wheel_link(struct bgi_wheel *w, bgi_timer_node *n, uint32_t slot)
+BGI_INLINE void bgi_wheel_link(struct bgi_wheel *w, bgi_timer_node *n, uint64_t tick, uint32_t slot)
 {
+    struct bgi_wheel_slot *s = &w->slots[slot];
     n->slot = slot;
-    bgi_list_push_back(&w->slots[slot], &n->link);
-    w->occupied[slot / BGI_WHEEL_SLOTS] |= UINT64_C(1) << (slot % BGI_WHEEL_SLOTS);
+    if (bgi_list_empty(&s->head)) {
+        s->first = tick;
+        s->last = tick;
+        w->occupied[slot / BGI_WHEEL_SLOTS] |= UINT64_C(1) << (slot % BGI_WHEEL_SLOTS);
+    } else if (tick < s->first) {
+        s->first = tick;
+    } else if (tick > s->last) {
+        s->last = tick;
+    }
+    bgi_list_push_back(&s->head, &n->link);
 }
 
 BGI_INLINE void bgi_wheel_unlink(struct bgi_wheel *w, bgi_timer_node *n)
@@ -110,8 +127,9 @@ BGI_INLINE void bgi_wheel_unlink(struct bgi_wheel *w, bgi_timer_node *n)
     struct bgi_list *prev = n->link.prev;
     prev->next = next;
     next->prev = prev;
-    if (next == prev) { /* only the head is left */
-        w->occupied[n->slot / BGI_WHEEL_SLOTS] &= ~(UINT64_C(1) << (n->slot % BGI_WHEEL_SLOTS));
+    if (next == prev) { /* only the head is left, and tells the slot */
+        uint32_t slot = (uint32_t)((struct bgi_wheel_slot *)(void *)next - w->slots);
+        w->occupied[slot / BGI_WHEEL_SLOTS] &= ~(UINT64_C(1) << (slot % BGI_WHEEL_SLOTS));
     }
     n->slot = BGI_WHEEL_OUT;
 }
@@ -122,7 +140,7 @@ BGI_INLINE void bgi_wheel_insert(struct bgi_wheel *w, bgi_timer_node *n, uint64_
     uint64_t tick = bgi_wheel_tick_of(deadline);
     n->deadline = deadline;
     w->count++;
-    bgi_wheel_link(w, n, tick > w->tick ? bgi_wheel_slot_of(tick, w->tick) : BGI_WHEEL_DUE);
+    bgi_wheel_link(w, n, tick, tick > w->tick ? bgi_wheel_slot_of(tick, w->tick) : BGI_WHEEL_DUE);
 }
 
 /*

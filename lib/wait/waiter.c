@@ -54,47 +54,46 @@ void bgi_waiter_await_signal(bgi_waiter *w)
     bgi_suspend(commit_shielded, w);
 }
 
-struct sleep {
-    bgi_timer timer;
-    bgi_waiter *waiter;
-    bgi_sched *sched;
-    bg_time deadline;
-};
-
 /* Under the timers' lock. */
-static void expire_sleep(bgi_timer *t, bgi_expiry *out)
+static void expire_wait(bgi_timer *t, bgi_expiry *out)
 {
-    struct sleep *s = BGI_CONTAINER_OF(t, struct sleep, timer);
-    bgi_waiter *w = s->waiter;
+    bgi_waiter *w = BGI_CONTAINER_OF(t, bgi_waiter, timer);
+    bgi_sched *here = t->home->sched;
     if (bgi_waiter_expire(w)) {
-        out->item = w->wake(w, s->sched);
+        out->item = w->wake(w, here);
+        if (out->item != NULL) {
+            bgi_item_prefetch(out->item);
+        }
     }
 }
 
-static int arm_sleep(void *waiter)
+static int arm_wait(void *waiter)
 {
     return bgi_waiter_arm(waiter, 0);
 }
 
-static int commit_sleep(bgi_worker *w, bgi_fiber *self, void *arg)
+struct until {
+    bgi_waiter *waiter;
+    bg_time deadline;
+};
+
+static int commit_until(bgi_worker *w, bgi_fiber *self, void *arg)
 {
-    struct sleep *s = arg;
+    struct until *u = arg; /* gone once the waiter is armed */
+    bgi_waiter *waiter = u->waiter;
     (void)self;
-    s->sched = w->sched;
-    return !bgi_timers_start_at(&w->timers, &s->timer, s->deadline, arm_sleep, s->waiter);
+    return !bgi_timers_start_at(&w->timers, &waiter->timer, u->deadline, arm_wait, waiter);
 }
 
 int bgi_wait_until(bgi_waiter *w, bg_time deadline)
 {
-    struct sleep s;
-    bgi_timer_init(&s.timer, expire_sleep);
-    s.waiter = w;
-    s.deadline = deadline;
-    bgi_suspend(commit_sleep, &s);
+    struct until u = {w, deadline};
+    bgi_timer_init(&w->timer, expire_wait);
+    bgi_suspend(commit_until, &u);
     if (bgi_likely(bgi_waiter_reason(w) == BGI_REASON_TIMER)) {
         return 0;
     }
-    (void)bgi_timers_stop(&bgi_worker_self()->timers, &s.timer);
+    (void)bgi_timers_stop(&bgi_worker_self()->timers, &w->timer);
     return -ECANCELED;
 }
 

@@ -54,12 +54,17 @@
 
 enum bgi_reason { BGI_REASON_NONE, BGI_REASON_WAKER, BGI_REASON_TIMER, BGI_REASON_CANCELLER };
 
+/* One cache line. The timer is part of it, so that a wait with a deadline allocates nothing, and so
+ * that firing a million of them walks through task records, not over as many stacks. */
 typedef struct bgi_waiter {
     bgi_atomic state;
     /* Has the waiter go on; called once, by who claimed it; afterwards the waiter may be gone. One
      * that is an item of the scheduler `here` is returned instead, for the caller to queue. */
     bgi_item *(*wake)(struct bgi_waiter *w, bgi_sched *here);
+    bgi_timer timer; /* initialised by the wait that uses it */
 } bgi_waiter;
+
+_Static_assert(sizeof(bgi_waiter) <= 64, "one cache line");
 
 BGI_INLINE void bgi_waiter_init(bgi_waiter *w, bgi_item *(*wake)(bgi_waiter *w, bgi_sched *here))
 {
