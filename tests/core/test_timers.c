@@ -459,6 +459,9 @@ static void *stop_as_stranger(void *arg)
             for (uint32_t n = bgi_random_below(&random, 300); n > 0; n--) {
                 bgi_pause();
             }
+            if (bgi_random_below(&random, 2) == 0) {
+                sched_yield();
+            }
             bgi_word stopped = (bgi_word)bgi_timers_stop(NULL, &race.t[i].timer);
             /* From here on nobody looks at it: its memory can be used again, without an atomic. */
             race.wrong += stopped + bgi_load(&race.t[i].expired) != 1;
