@@ -58,8 +58,7 @@ int main_task(void *arg)
 Test(spawn_cxx, the_same_calls)
 {
     int table = 9;
-    cr_assert_eq(bg_run(main_task, &table, .workers = 1, .name = "kitchen",
-                        .spares = BG_NO_SPARES),
+    cr_assert_eq(bg_run(main_task, &table, .workers = 1, .name = "kitchen", .spares = BG_NO_SPARES),
                  5);
     cr_assert_eq(failures, 0);
 
