@@ -12,6 +12,8 @@
  * There are never more spares active than workers stuck, and never more than BGI_SPARES_MAX. A
  * spare that finds nothing to do while fewer are stuck retires: it waits for its next call.
  *
+ * It also gives back the memory of stacks that have lain unused since it last did (stack/stack.h).
+ *
  * When every worker has been idle for QUIET_LOOKS looks, the monitor sleeps without an end: an idle
  * runtime uses no CPU. A worker that wakes up sees `monitor_asleep` and kicks it.
  *
@@ -29,7 +31,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STUCK_AT = 4, QUIET_LOOKS = 20 };
+enum { STUCK_AT = 4, QUIET_LOOKS = 20, TRIM_LOOKS = 64, TRIM_BUDGET = 4096 };
 
 /* Whether something waits behind this worker, and has since the last look: while others take from
  * its queues, the item they would take next changes, and no help is needed. */
@@ -200,6 +202,7 @@ int bgi_spare_retire(bgi_worker *w)
     if (w->searching) {
         bgi_stop_searching(w);
     }
+    bgi_stack_flush(s->stacks, w->index);
     bgi_store_release(&w->state, BGI_RETIRED);
     while (bgi_load_acquire(&w->state) == BGI_RETIRED && !bgi_load_acquire(&s->stopping)) {
         serve_timers(w);
@@ -246,13 +249,20 @@ static int look(bgi_sched *s)
 void *bgi_monitor_main(void *sched)
 {
     bgi_sched *s = sched;
-    unsigned quiet = 0;
+    unsigned quiet = 0, looks = 0;
 
     (void)pthread_setname_np(pthread_self(), "bg-monitor");
     while (!bgi_load_acquire(&s->stopping)) {
         if (quiet < QUIET_LOOKS) {
             bgi_ec_wait(&s->monitor_node, bgi_clock_now() + BGI_MONITOR_PERIOD);
             quiet = look(s) ? 0 : quiet + 1;
+            if (++looks % TRIM_LOOKS == 0) {
+                (void)bgi_stack_trim(s->stacks, TRIM_BUDGET);
+            }
+            continue;
+        }
+        if (bgi_stack_trim(s->stacks, TRIM_BUDGET) != 0) {
+            quiet--; /* there is something left to do before the long sleep */
             continue;
         }
         bgi_store(&s->monitor_asleep, 1);
