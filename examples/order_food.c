@@ -1,6 +1,9 @@
 /*
  * Two dishes that take two seconds each, ordered one after the other (four seconds) and then both
  * at once (two seconds). `order_food 0.1` cooks ten times as fast.
+ *
+ * One worker is one chef, who switches dishes while they cook: everything happens in a fixed order,
+ * as in asyncio. Without .workers there is a chef for each CPU, and who starts first is up to them.
  */
 #include <brigade.h>
 #include <stdio.h>
@@ -32,7 +35,7 @@ static int at_once(void *unused)
 static int timed(const char *what, bg_fn meal)
 {
     bg_time start = bg_now();
-    int rc = bg_run(meal, NULL);
+    int rc = bg_run(meal, NULL, .workers = 1);
     printf("%s: %.2f seconds\n", what, (double)(bg_now() - start) / BG_S);
     return rc;
 }

@@ -20,5 +20,5 @@ static int dinner(void *unused)
 
 int main(void)
 {
-    return bg_run(dinner, NULL) < 0;
+    return bg_run(dinner, NULL, .workers = 1) < 0;
 }

@@ -79,7 +79,9 @@ static void run_brigade(const struct run *run, struct outcome *out, unsigned wor
     if (b.units == NULL || b.tasks == NULL || b.results == NULL)
         out->error = -ENOMEM;
     else
-        out->error = bg_run(all_tasks, &b, .workers = workers, .name = "contrast");
+        /* asyncio's model has one thread, whatever a task does */
+        out->error = bg_run(all_tasks, &b, .workers = workers, .name = "contrast",
+                            .spares = workers == 1 ? BG_NO_SPARES : 0);
     out->tasks_done = bgi_load(&run->shared->done.value);
     meter_stop(&m, run, out);
     if (b.spares > 0 && out->note[0] == '\0')
