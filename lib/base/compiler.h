@@ -21,7 +21,8 @@
 #define BGI_FALSE_SHARING_RANGE 128
 #define BGI_ALIGNED(n) __attribute__((aligned(n)))
 
-#define BGI_CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define BGI_CONTAINER_OF(ptr, type, member)                                                        \
+    ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
 
 #define BGI_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 

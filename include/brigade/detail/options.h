@@ -11,13 +11,27 @@
 
 #define BG_DETAIL_SET_0(o)
 #define BG_DETAIL_SET_1(o, a) o a;
-#define BG_DETAIL_SET_2(o, a, ...) o a; BG_DETAIL_SET_1(o, __VA_ARGS__)
-#define BG_DETAIL_SET_3(o, a, ...) o a; BG_DETAIL_SET_2(o, __VA_ARGS__)
-#define BG_DETAIL_SET_4(o, a, ...) o a; BG_DETAIL_SET_3(o, __VA_ARGS__)
-#define BG_DETAIL_SET_5(o, a, ...) o a; BG_DETAIL_SET_4(o, __VA_ARGS__)
-#define BG_DETAIL_SET_6(o, a, ...) o a; BG_DETAIL_SET_5(o, __VA_ARGS__)
-#define BG_DETAIL_SET_7(o, a, ...) o a; BG_DETAIL_SET_6(o, __VA_ARGS__)
-#define BG_DETAIL_SET_8(o, a, ...) o a; BG_DETAIL_SET_7(o, __VA_ARGS__)
+#define BG_DETAIL_SET_2(o, a, ...)                                                                 \
+    o a;                                                                                           \
+    BG_DETAIL_SET_1(o, __VA_ARGS__)
+#define BG_DETAIL_SET_3(o, a, ...)                                                                 \
+    o a;                                                                                           \
+    BG_DETAIL_SET_2(o, __VA_ARGS__)
+#define BG_DETAIL_SET_4(o, a, ...)                                                                 \
+    o a;                                                                                           \
+    BG_DETAIL_SET_3(o, __VA_ARGS__)
+#define BG_DETAIL_SET_5(o, a, ...)                                                                 \
+    o a;                                                                                           \
+    BG_DETAIL_SET_4(o, __VA_ARGS__)
+#define BG_DETAIL_SET_6(o, a, ...)                                                                 \
+    o a;                                                                                           \
+    BG_DETAIL_SET_5(o, __VA_ARGS__)
+#define BG_DETAIL_SET_7(o, a, ...)                                                                 \
+    o a;                                                                                           \
+    BG_DETAIL_SET_6(o, __VA_ARGS__)
+#define BG_DETAIL_SET_8(o, a, ...)                                                                 \
+    o a;                                                                                           \
+    BG_DETAIL_SET_7(o, __VA_ARGS__)
 #define BG_DETAIL_PICK(_1, _2, _3, _4, _5, _6, _7, _8, _9, name, ...) name
 /* The last argument is always there, so that the list is never empty: it sets .size. */
 #define BG_DETAIL_SET(o, ...)                                                                      \
@@ -25,7 +39,9 @@
                    BG_DETAIL_SET_6, BG_DETAIL_SET_5, BG_DETAIL_SET_4, BG_DETAIL_SET_3,             \
                    BG_DETAIL_SET_2, BG_DETAIL_SET_1, BG_DETAIL_SET_0)                              \
     (o, __VA_ARGS__)
-#define BG_DETAIL_SET_9(o, a, ...) o a; BG_DETAIL_SET_8(o, __VA_ARGS__)
+#define BG_DETAIL_SET_9(o, a, ...)                                                                 \
+    o a;                                                                                           \
+    BG_DETAIL_SET_8(o, __VA_ARGS__)
 
 #define BG_DETAIL_CALL2_(f, type, a, b, ...)                                                       \
     ([&]() {                                                                                       \
