@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -87,6 +88,9 @@ void bgi_sched_destroy(bgi_sched *s)
 {
     struct bgi_fifo chain;
 
+    while (bgi_load_acquire(&s->visitors) != 0) {
+        (void)sched_yield(); /* on its last instructions here */
+    }
     while (bgi_injector_pop(&s->injector, &chain, 1) != 0) {
         s->config.drop_item(bgi_item_of(bgi_fifo_pop(&chain)));
     }

@@ -132,6 +132,8 @@ typedef struct bgi_sched {
     bgi_atomic stuck;         /* workers the monitor holds for stuck */
     bgi_atomic spares_active; /* spares neither absent nor retired */
     bgi_atomic spares_peak;
+    bgi_atomic visitors; /* threads that are not its workers, between giving it an item and the
+                            end of the call; destroy waits for them (release -> acquire) */
     bgi_atomic monitor_asleep; /* it waits without an end, to be kicked by who wakes up */
     bgi_ec_node monitor_node;
     bgi_thread monitor;

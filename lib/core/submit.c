@@ -33,13 +33,17 @@ void bgi_push_overflow(bgi_worker *w, struct bgi_fifo *chain, size_t n)
     bgi_injector_push(&w->sched->injector, chain, n);
 }
 
+/* From a thread that is no worker of `s`. Until the item is in the queue it keeps the scheduler
+ * alive; it may be run at once and be the last, so from then on the caller's visit does. */
 static void inject(bgi_sched *s, bgi_item *item)
 {
     struct bgi_fifo chain;
     bgi_fifo_init(&chain);
     bgi_fifo_push(&chain, &item->link);
+    (void)bgi_fetch_add(&s->visitors, 1);
     bgi_injector_push(&s->injector, &chain, 1);
     bgi_notify(s);
+    (void)bgi_fetch_sub(&s->visitors, 1);
 }
 
 void bgi_submit(bgi_sched *s, bgi_item *item)

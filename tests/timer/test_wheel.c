@@ -268,6 +268,9 @@ Test(wheel, removal_and_insertion_between_two_parts_of_a_batch)
     for (size_t i = 0; i < NODES; i++) {
         bgi_wheel_insert(&w, &nodes[i], 100 * TICK);
     }
+    /* One of another tick, though it goes again: the slot is not moved down as a whole. */
+    bgi_wheel_insert(&w, &late, 101 * TICK);
+    cr_assert_eq(bgi_wheel_remove(&w, &late), 1);
     /* The first ten are dealt out from level 1, the others still above. */
     cr_assert_eq(bgi_wheel_advance(&w, 200 * TICK, &due, NODES / 2), 1);
     cr_assert(bgi_list_empty(&due));
@@ -296,6 +299,45 @@ Test(wheel, removal_and_insertion_between_two_parts_of_a_batch)
     cr_assert_eq(first_of(&due), &same);
     cr_assert_eq(first_of(&due), &late);
     cr_assert_eq(bgi_wheel_count(&w), 0);
+}
+
+Test(wheel, a_slot_of_one_tick_moves_down_as_a_whole)
+{
+    enum { NODES = 1000, TICK_OF_ALL = 2 * 64 * 64 + 3 * 64 + 5 };
+    static struct bgi_wheel w;
+    static bgi_timer_node nodes[NODES];
+    bgi_timer_node before, same, after;
+    struct bgi_list due;
+    bgi_list_init(&due);
+    bgi_wheel_init(&w, 0);
+    for (size_t i = 0; i < NODES; i++) {
+        bgi_wheel_insert(&w, &nodes[i], TICK_OF_ALL * TICK);
+    }
+    /* Down from level 2, without a step for each. */
+    cr_assert_eq(bgi_wheel_advance(&w, 2 * 64 * 64 * TICK, &due, 1), 0);
+    cr_assert_eq(bgi_wheel_remove(&w, &nodes[0]), 1);
+    bgi_wheel_insert(&w, &same, TICK_OF_ALL * TICK);
+    cr_assert_eq(bgi_wheel_advance(&w, (2 * 64 * 64 + 3 * 64) * TICK, &due, 1), 0);
+    cr_assert(bgi_list_empty(&due));
+    cr_assert_eq(bgi_wheel_remove(&w, &nodes[NODES - 1]), 1);
+    bgi_wheel_insert(&w, &before, (TICK_OF_ALL - 1) * TICK);
+    bgi_wheel_insert(&w, &after, (TICK_OF_ALL + 1) * TICK);
+    cr_assert_eq(bgi_wheel_next(&w), (TICK_OF_ALL - 1) * TICK);
+    cr_assert_eq(bgi_wheel_advance(&w, (TICK_OF_ALL + 1) * TICK, &due, NO_LIMIT), 0);
+    cr_assert_eq(first_of(&due), &before);
+    for (size_t i = 1; i < NODES - 1; i++) {
+        cr_assert_eq(first_of(&due), &nodes[i]);
+    }
+    cr_assert_eq(first_of(&due), &same);
+    cr_assert_eq(first_of(&due), &after);
+    cr_assert_eq(bgi_wheel_count(&w), 0);
+    cr_assert_eq(bgi_wheel_next(&w), BGI_WHEEL_NEVER);
+
+    /* Emptied after it has moved: the slot it went to, not the one it came from, is marked so. */
+    bgi_wheel_insert(&w, &same, 4 * 64 * 64 * TICK + 70 * TICK);
+    cr_assert_eq(bgi_wheel_advance(&w, 4 * 64 * 64 * TICK, &due, NO_LIMIT), 0);
+    cr_assert_eq(bgi_wheel_remove(&w, &same), 1);
+    cr_assert_eq(bgi_wheel_next(&w), BGI_WHEEL_NEVER);
 }
 
 Test(wheel, a_slot_emptied_while_it_is_dealt_out)
