@@ -1,0 +1,291 @@
+/*
+ * Misuse, in builds that catch it: one line on stderr that names the function, and the task where
+ * there is one, then abort().
+ */
+#include "../task/child.h"
+
+#if BGI_DEBUG
+
+struct misuse {
+    bg_fn main; /* NULL: `plain` is called outside of any runtime */
+    void (*plain)(void);
+    const char *function, *task;
+};
+
+static void commit_misuse(void *arg)
+{
+    const struct misuse *m = arg;
+    if (m->main != NULL) {
+        (void)bg_run(m->main, NULL, .workers = 2, .name = "chef");
+    } else {
+        m->plain();
+    }
+}
+
+static void expect_caught(bg_fn main, void (*plain)(void), const char *function, const char *task)
+{
+    struct misuse m = {main, plain, function, task};
+    struct child_end end = child_run(commit_misuse, &m);
+    char expected[256];
+    (void)snprintf(expected, sizeof expected, "brigade: misuse: %s%s%s%s: ", function,
+                   task != NULL ? " in task '" : "", task != NULL ? task : "",
+                   task != NULL ? "'" : "");
+    cr_assert_eq(end.signal, SIGABRT, "%s: signal %d, status %d: %s", function, end.signal,
+                 end.status, end.words);
+    cr_assert_not_null(strstr(end.words, expected), "%s: %s", function, end.words);
+    cr_assert_not_null(strchr(end.words, '\n'));
+}
+
+static int await_twice(void *arg)
+{
+    (void)arg;
+    bg_task *t = bg_spawn(return_arg, NULL);
+    (void)bg_await(t);
+    return bg_await(t);
+}
+
+static int await_self(void *arg)
+{
+    (void)arg;
+    return bg_await(bg_self());
+}
+
+static int await_detached(void *arg)
+{
+    (void)arg;
+    bg_task *t = bg_spawn(sleep_forever, NULL);
+    bg_detach(t);
+    return bg_await(t);
+}
+
+static int detach_twice(void *arg)
+{
+    (void)arg;
+    bg_task *t = bg_spawn(sleep_forever, NULL);
+    bg_detach(t);
+    bg_detach(t);
+    return 0;
+}
+
+static int detach_awaited(void *arg)
+{
+    (void)arg;
+    bg_task *t = bg_spawn(return_arg, NULL);
+    (void)bg_await(t);
+    bg_detach(t);
+    return 0;
+}
+
+static int await_arg(void *arg)
+{
+    return bg_await(arg);
+}
+
+static int two_await_one(void *arg)
+{
+    (void)arg;
+    bg_task *t = bg_spawn(sleep_forever, NULL);
+    (void)bg_spawn(await_arg, t, .name = "first");
+    (void)bg_sleep(20 * BG_MS); /* both wait, whichever came first */
+    (void)bg_spawn(await_arg, t, .name = "second");
+    return bg_sleep(BG_FOREVER);
+}
+
+static int gather_one_twice(void *arg)
+{
+    (void)arg;
+    bg_task *t = bg_spawn(return_arg, NULL);
+    return bg_gather(t, t);
+}
+
+static int any_one_twice(void *arg)
+{
+    (void)arg;
+    bg_task *t = bg_spawn(sleep_forever, NULL);
+    bg_task *both[] = {t, t};
+    return bg_wait_any(both, 2, NULL);
+}
+
+static int any_one_far_apart_twice(void *arg)
+{
+    (void)arg;
+    bg_task *t[5];
+    for (int i = 0; i < 4; i++) {
+        t[i] = bg_spawn(sleep_forever, NULL);
+    }
+    t[4] = t[1];
+    return bg_wait_any(t, 5, NULL);
+}
+
+static int any_after_detach(void *arg)
+{
+    (void)arg;
+    bg_task *t = bg_spawn(sleep_forever, NULL);
+    bg_detach(t);
+    return bg_wait_any(&t, 1, NULL);
+}
+
+static bg_runtime *other;
+
+static int wait_in_task(void *arg)
+{
+    (void)arg;
+    if (bg_runtime_create(&other, .workers = 1) != 0) {
+        return 0;
+    }
+    return bg_runtime_wait(other, bg_runtime_spawn(other, sleep_forever, NULL));
+}
+
+static int wait_in_callback(void *arg)
+{
+    (void)arg;
+    return bg_sleep(BG_MS);
+}
+
+static int await_in_callback(void *arg)
+{
+    return bg_await(arg);
+}
+
+static int main_sleep_in_callback(void *arg)
+{
+    (void)arg;
+    (void)bg_after(0, wait_in_callback, NULL);
+    return bg_sleep(BG_FOREVER);
+}
+
+static int main_await_in_callback(void *arg)
+{
+    (void)arg;
+    (void)bg_after(0, await_in_callback, bg_spawn(sleep_forever, NULL));
+    return bg_sleep(BG_FOREVER);
+}
+
+Test(misuse, of_a_handle)
+{
+    expect_caught(await_twice, NULL, "bg_await", "chef");
+    expect_caught(await_self, NULL, "bg_await", "chef");
+    expect_caught(await_detached, NULL, "bg_await", "chef");
+    expect_caught(detach_twice, NULL, "bg_detach", "chef");
+    expect_caught(detach_awaited, NULL, "bg_detach", "chef");
+    expect_caught(two_await_one, NULL, "bg_await", "second");
+    expect_caught(gather_one_twice, NULL, "bg_await", "chef");
+    expect_caught(any_one_twice, NULL, "bg_wait_any", "chef");
+    expect_caught(any_one_far_apart_twice, NULL, "bg_wait_any", "chef");
+    expect_caught(any_after_detach, NULL, "bg_wait_any", "chef");
+}
+
+Test(misuse, waiting_where_a_worker_would_block)
+{
+    expect_caught(wait_in_task, NULL, "bg_runtime_wait", "chef");
+    expect_caught(main_sleep_in_callback, NULL, "bg_sleep", NULL);
+    expect_caught(main_await_in_callback, NULL, "bg_await", NULL);
+}
+
+static bg_task *no_task;
+static bg_timer timer;
+
+static void plain_await(void)
+{
+    (void)bg_await(no_task);
+}
+
+static void plain_sleep(void)
+{
+    (void)bg_sleep(1);
+}
+
+static void plain_sleep_until(void)
+{
+    (void)bg_sleep_until(1);
+}
+
+static void plain_yield(void)
+{
+    bg_yield();
+}
+
+static void plain_spawn(void)
+{
+    (void)bg_spawn(return_arg, NULL);
+}
+
+static void plain_spawn_with(void)
+{
+    (void)bg_spawn_with(return_arg, int[1], 1);
+}
+
+static void plain_gather(void)
+{
+    (void)bg_gather_all(NULL, 0, NULL);
+}
+
+static void plain_wait_any(void)
+{
+    (void)bg_wait_any(&no_task, 1, NULL);
+}
+
+static void plain_after(void)
+{
+    (void)bg_after(0, return_arg, NULL);
+}
+
+static void plain_timer_start(void)
+{
+    bg_timer_init(&timer);
+    (void)bg_timer_start(&timer, 0, return_arg, NULL);
+}
+
+Test(misuse, outside_of_a_runtime)
+{
+    expect_caught(NULL, plain_await, "bg_await", NULL);
+    expect_caught(NULL, plain_sleep, "bg_sleep", NULL);
+    expect_caught(NULL, plain_sleep_until, "bg_sleep_until", NULL);
+    expect_caught(NULL, plain_yield, "bg_yield", NULL);
+    expect_caught(NULL, plain_spawn, "bg_spawn", NULL);
+    expect_caught(NULL, plain_spawn_with, "bg_spawn_with", NULL);
+    expect_caught(NULL, plain_gather, "bg_gather", NULL);
+    expect_caught(NULL, plain_wait_any, "bg_wait_any", NULL);
+    expect_caught(NULL, plain_after, "bg_after", NULL);
+    expect_caught(NULL, plain_timer_start, "bg_timer_start", NULL);
+}
+
+#else
+
+/* In other builds the call says so. */
+Test(misuse, outside_of_a_runtime)
+{
+    bg_timer t;
+    bg_task *no_task = NULL;
+    bg_timer_init(&t);
+    cr_assert_eq(bg_sleep(1), -EPERM);
+    cr_assert_eq(bg_sleep_until(1), -EPERM);
+    cr_assert_null(bg_spawn(return_arg, NULL));
+    cr_assert_null(bg_spawn_with(return_arg, int[1], 1));
+    cr_assert_eq(bg_gather_all(NULL, 0, NULL), -EPERM);
+    cr_assert_eq(bg_wait_any(&no_task, 1, NULL), -EPERM);
+    cr_assert_eq(bg_after(0, return_arg, NULL), -EPERM);
+    cr_assert_eq(bg_timer_start(&t, 0, return_arg, NULL), -EPERM);
+    bg_yield(); /* does nothing */
+}
+
+static int wait_in_task(void *arg)
+{
+    (void)arg;
+    bg_runtime *other = NULL;
+    CHECK(bg_runtime_create(&other, .workers = 1) == 0);
+    bg_task *t = bg_runtime_spawn(other, return_arg, INT_ARG(4));
+    CHECK(bg_runtime_wait(other, t) == -EDEADLK);
+    CHECK(bg_await(t) == 4);
+    *(bg_runtime **)arg = other;
+    return 0;
+}
+
+Test(misuse, waiting_where_a_worker_would_block)
+{
+    bg_runtime *other = NULL;
+    RUN(wait_in_task, &other, .workers = 2);
+    cr_assert_eq(bg_runtime_shutdown(other), 0);
+}
+
+#endif
