@@ -79,7 +79,10 @@ static bgi_item *steal_timers(bgi_worker *w)
     if (s->workers > 1 && bgi_runq_size(&w->queue) > 1) {
         bgi_notify(s);
     }
-    return bgi_worker_pick(w);
+    /* Not bgi_worker_pick, which at the end of the budget says no: this worker would sleep next, and
+     * nobody looks into the next slot of one who sleeps. */
+    struct bgi_link *l = bgi_runq_pop(&w->queue);
+    return l == NULL ? NULL : bgi_item_of(l);
 }
 
 bgi_item *bgi_search(bgi_worker *w)
