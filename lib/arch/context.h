@@ -90,6 +90,7 @@ void bgi_context_fini(bgi_context *c);
 
 #ifndef BGI_RETURN_BY_JUMP
 #define BGI_RETURN_BY_JUMP
+#define BGI_RETURN_THUNK struct bgi_no_return_thunk
 #endif
 
 /* Runs `to`; returns when somebody switches to `from`. `from` is the context that runs. */

@@ -27,21 +27,6 @@ bgi_context_first_frame:
         .cfi_endproc
         .size   bgi_context_first_frame, . - bgi_context_first_frame
 
-        /* How a function marked BGI_RETURN_BY_JUMP returns; the compiler knows it by this name.
-         * Weak: a program that is built with return thunks throughout has one of its own. */
-        .p2align 4
-        .weak   __x86_return_thunk
-        .hidden __x86_return_thunk
-        .type   __x86_return_thunk, @function
-__x86_return_thunk:
-        .cfi_startproc
-        popq    %rcx
-        .cfi_adjust_cfa_offset -8
-        .cfi_register %rip, %rcx
-        jmpq    *%rcx
-        .cfi_endproc
-        .size   __x86_return_thunk, . - __x86_return_thunk
-
 #if defined(__CET__) && (__CET__ & 1)
         /* Branch tracking is honoured; the shadow stack is not claimed. */
         .section .note.gnu.property, "a"

@@ -27,6 +27,21 @@
 #if !defined(__CET__) &&                                                                           \
     ((defined(__GNUC__) && !defined(__clang__)) || (defined(__clang__) && __clang_major__ >= 15))
 #define BGI_RETURN_BY_JUMP __attribute__((function_return("thunk-extern")))
+/* How such a function returns; the compiler knows it by this name. For each file that has one, at
+ * file scope; a local symbol, so it meets nobody else's. */
+#define BGI_RETURN_THUNK                                                                           \
+    __asm__(".pushsection .text\n\t"                                                               \
+            ".p2align 4\n\t"                                                                       \
+            ".type __x86_return_thunk, @function\n"                                                \
+            "__x86_return_thunk:\n\t"                                                              \
+            ".cfi_startproc\n\t"                                                                   \
+            "popq %rcx\n\t"                                                                        \
+            ".cfi_adjust_cfa_offset -8\n\t"                                                        \
+            ".cfi_register %rip, %rcx\n\t"                                                         \
+            "jmpq *%rcx\n\t"                                                                       \
+            ".cfi_endproc\n\t"                                                                     \
+            ".size __x86_return_thunk, . - __x86_return_thunk\n\t"                                 \
+            ".popsection")
 #endif
 
 #ifdef __AVX512F__

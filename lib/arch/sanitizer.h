@@ -70,6 +70,9 @@ typedef struct bgi_tools {
     unsigned stack_id;
     int registered;
 #endif
+#if !BGI_ASAN && !BGI_TSAN && !BGI_VALGRIND
+    char none[0]; /* an empty struct would not have the same size in C and C++ */
+#endif
 } bgi_tools;
 
 /* A stack becomes ready for a new context. Keeps what an earlier one on the same record left. */

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+BGI_RETURN_THUNK;
+
 static void fiber_main(void *arg);
 
 /* Gives a fresh fiber a stack: 0, or -ENOMEM. */
