@@ -79,8 +79,8 @@ static bgi_item *steal_timers(bgi_worker *w)
     if (s->workers > 1 && bgi_runq_size(&w->queue) > 1) {
         bgi_notify(s);
     }
-    /* Not bgi_worker_pick, which at the end of the budget says no: this worker would sleep next, and
-     * nobody looks into the next slot of one who sleeps. */
+    /* Not bgi_worker_pick, which says no at the end of the budget: this worker would sleep next,
+     * and nobody looks into the next slot of one who sleeps. */
     struct bgi_link *l = bgi_runq_pop(&w->queue);
     return l == NULL ? NULL : bgi_item_of(l);
 }
