@@ -91,7 +91,8 @@ static bg_time cpu_time(const bgi_worker *w)
 static int look_at(bgi_worker *w)
 {
     bgi_word tick = bgi_load(&w->tick);
-    if (bgi_load_acquire(&w->state) != BGI_ACTIVE || tick != w->seen_tick) {
+    if (bgi_load_acquire(&w->state) != BGI_ACTIVE || tick != w->seen_tick ||
+        bgi_load_acquire(&w->tid) == 0 /* its thread has not started */) {
         w->seen_tick = tick;
         w->same_tick = 0;
     } else if (w->same_tick == 0) {

@@ -96,7 +96,9 @@ void bgi_park(bgi_worker *w)
     bgi_sched *s = w->sched;
     int led = 0;
 
-    if (bgi_timers_unsettled(&w->timers) || (w->is_spare && bgi_spare_retire(w))) {
+    /* What a callback has just left here nobody else would look for. */
+    if (!bgi_runq_empty(&w->queue) || bgi_timers_unsettled(&w->timers) ||
+        (w->is_spare && bgi_spare_retire(w))) {
         return;
     }
     bgi_store_release(&w->state, BGI_IDLE);
