@@ -1,0 +1,263 @@
+/*
+ * Every request for memory, mappings and threads is refused once, in turn, and then from the nth
+ * one on: each call returns what it documents, nothing leaks, and what was started stays usable.
+ */
+#include "../task/check.h"
+
+static struct {
+    bgi_atomic main_ran;
+    bgi_atomic callbacks;
+    int forever; /* refused from the nth one on */
+} now;
+
+static int count_callback(void *arg)
+{
+    (void)arg;
+    add_one(&now.callbacks);
+    return 0;
+}
+
+static int sum_three(void *arg)
+{
+    const int *n = arg;
+    return n[0] + n[1] + n[2];
+}
+
+static int own_name_is(void *arg)
+{
+    return strcmp(bg_task_name(bg_self()), arg) == 0 ? 1 : -EIO;
+}
+
+static int is_result(int r, int expected)
+{
+    return r == expected || r == -ENOMEM;
+}
+
+/* A bit of everything; each call may fail, but only in its own way. */
+static int main_everything(void *arg)
+{
+    enum { MORE_THAN_A_CHUNK = 1200 };
+    static bg_task *t[MORE_THAN_A_CHUNK];
+    static int results[MORE_THAN_A_CHUNK];
+    int n = arg == NULL ? MORE_THAN_A_CHUNK : (int)(intptr_t)arg;
+    bgi_store(&now.main_ran, 1);
+
+    for (int i = 0; i < n; i++) {
+        t[i] = i % 4 == 0   ? bg_spawn_with(sum_three, int[3], i, 1, 1)
+               : i % 4 == 1 ? bg_spawn(own_name_is, "soup", .name = "soup")
+               : i % 4 == 2 ? bg_spawn(return_arg, INT_ARG(i))
+                            : bg_spawn(sleep_some, INT_ARG(BG_US), .stack_size = 16384 << i % 3);
+    }
+    int r = bg_gather_all(t, (size_t)n, results);
+    CHECK(r == 0 || r == -ENOMEM);
+    for (int i = 0; i < n; i++) {
+        CHECK(is_result(results[i], i % 4 == 0 ? i + 2 : i % 4 == 1 ? 1 : i % 4 == 2 ? i : 0));
+    }
+
+    bgi_store(&now.callbacks, 0);
+    bgi_word expected = 0;
+    for (int i = 0; i < 3; i++) {
+        r = bg_after(i % 2 * BG_US, count_callback, NULL);
+        CHECK(r == 0 || r == -ENOMEM);
+        expected += r == 0;
+    }
+    bg_timer timer;
+    bg_timer_init(&timer);
+    CHECK(bg_timer_start(&timer, 0, count_callback, NULL) == 0); /* takes no memory */
+    yield_until(&now.callbacks, expected + 1);
+
+    CHECK(bg_sleep(BG_US) == 0); /* nor does this */
+
+    /* A refusal is not for ever: of two in a row one succeeds. */
+    int a = bg_await(bg_spawn_with(sum_three, int[3], 1, 2, 3));
+    int b = bg_await(bg_spawn_with(sum_three, int[3], 1, 2, 3));
+    CHECK(is_result(a, 6) && is_result(b, 6));
+    CHECK(now.forever || a == 6 || b == 6);
+    bg_detach(bg_spawn(sleep_forever, NULL, .name = "left"));
+    CHECK(bg_after(BG_S, count_callback, NULL) <= 0);
+    return 123;
+}
+
+static void run_everything(unsigned workers, bg_fn fn, void *arg)
+{
+    bgi_store(&now.main_ran, 0);
+    int r = bg_run(fn, arg, .workers = workers);
+    NO_CHECK_FAILED();
+    if (r == 123) {
+        cr_assert_eq(bgi_load(&now.main_ran), 1);
+    } else {
+        cr_assert(r == -ENOMEM || r == -EAGAIN, "bg_run returned %d", r);
+        cr_assert_eq(bgi_load(&now.main_ran), 0);
+    }
+}
+
+Test(faults, nothing_is_refused)
+{
+    EACH_WORKER_COUNT(w)
+    {
+        run_everything(w, main_everything, NULL);
+        cr_assert_eq(bgi_load(&now.main_ran), 1);
+    }
+}
+
+#if BGI_FAULTS
+
+static const unsigned kinds[] = {BGI_FAULT_MALLOC,   BGI_FAULT_MMAP,   BGI_FAULT_MADVISE,
+                                 BGI_FAULT_MPROTECT, BGI_FAULT_THREAD, BGI_FAULT_ALL};
+
+/* The nth is refused, for all n up to one that did not come. How many came. */
+static size_t refuse_each(unsigned kind, unsigned workers, int forever, void *arg)
+{
+    size_t live = bgi_alloc_live();
+    size_t threads = count_threads();
+    size_t n = 1;
+    now.forever = forever;
+    for (int missed = 0; missed < 2; n++) {
+        bgi_fault_arm(kind | (forever ? BGI_FAULT_FOREVER : 0), n);
+        run_everything(workers, main_everything, arg);
+        bgi_fault_disarm();
+        missed = bgi_fault_count() < n ? missed + 1 : 0;
+        cr_assert_eq(bgi_alloc_live(), live, "kind %u, number %zu: %zu blocks leak", kind, n,
+                     bgi_alloc_live() - live);
+        if (kind == BGI_FAULT_THREAD || n % 16 == 0) {
+            cr_assert(threads_settle(threads), "kind %u, number %zu: threads leak", kind, n);
+        }
+        if (n > 60 && workers > 1 && CHECK_SLOW) {
+            break;
+        }
+    }
+    cr_assert(threads_settle(threads));
+    now.forever = 0;
+    run_everything(workers, main_everything, arg); /* and all is as before */
+    cr_assert_eq(bgi_load(&now.main_ran), 1);
+    return n;
+}
+
+static void refuse_each_kind(int forever)
+{
+    for (size_t k = 0; k < BGI_ARRAY_LEN(kinds); k++) {
+        EACH_WORKER_COUNT(w)
+        {
+            /* Few tasks for many workers: what differs is the start. */
+            size_t n = refuse_each(kinds[k], w, forever, INT_ARG(w == 2 ? 60 : 12));
+            if (kinds[k] == BGI_FAULT_THREAD) {
+                cr_assert_gt(n, w); /* each of them has been refused: a monitor, w - 1 workers */
+            } else if (kinds[k] != BGI_FAULT_MPROTECT) {
+                cr_assert_gt(n, 2);
+            }
+        }
+    }
+}
+
+Test(faults, each_request_is_refused_once)
+{
+    refuse_each_kind(0);
+}
+
+Test(faults, all_requests_are_refused_from_the_nth_on)
+{
+    refuse_each_kind(1);
+}
+
+Test(faults, more_than_a_chunk_of_records)
+{
+    (void)refuse_each(BGI_FAULT_MMAP, 1, 0, NULL);
+    (void)refuse_each(BGI_FAULT_MMAP, 1, 1, NULL);
+}
+
+/* ---- bg_runtime_create, and spawns from a plain thread ---- */
+
+static void use_runtime(void)
+{
+    bg_runtime *rt = (void *)&now;
+    int r = bg_runtime_create(&rt, .workers = 2);
+    if (r != 0) {
+        cr_assert(r == -ENOMEM || r == -EAGAIN);
+        cr_assert_eq((void *)rt, (void *)&now);
+        return;
+    }
+    for (int i = 0; i < 5; i++) {
+        cr_assert(is_result(bg_runtime_wait(rt, bg_runtime_spawn(rt, return_arg, INT_ARG(i))), i));
+        bg_task *t = bg_runtime_spawn(rt, own_name_is, "cook", .name = "cook");
+        cr_assert(is_result(bg_runtime_wait(rt, t), 1));
+    }
+    cr_assert_eq(bg_runtime_shutdown(rt), 0);
+}
+
+Test(faults, in_a_runtime_of_its_own)
+{
+    for (size_t k = 0; k < BGI_ARRAY_LEN(kinds); k++) {
+        for (int forever = 0; forever < 2; forever++) {
+            size_t live = bgi_alloc_live();
+            size_t threads = count_threads();
+            int missed = 0;
+            for (size_t n = 1; missed < 2; n++) {
+                bgi_fault_arm(kinds[k] | (forever ? BGI_FAULT_FOREVER : 0), n);
+                use_runtime();
+                bgi_fault_disarm();
+                missed = bgi_fault_count() < n ? missed + 1 : 0;
+                cr_assert_eq(bgi_alloc_live(), live);
+            }
+            cr_assert(threads_settle(threads));
+        }
+    }
+}
+
+/* ---- mappings ---- */
+
+#if !CHECK_SLOW
+Test(faults, no_mapping_leaks)
+{
+    for (int i = 0; i < 3; i++) {
+        (void)refuse_each(BGI_FAULT_MMAP, 2, 0, INT_ARG(60));
+    }
+    size_t before = count_mappings();
+    size_t runs = 0;
+    for (int i = 0; i < 5; i++) {
+        runs += refuse_each(BGI_FAULT_MMAP, 2, 0, INT_ARG(60));
+        runs += refuse_each(BGI_FAULT_ALL, 2, 0, INT_ARG(60));
+    }
+    cr_assert_gt(runs, 50);
+    cr_assert_lt(count_mappings(), before + 20);
+}
+#endif
+
+/* ---- spare workers ---- */
+
+static bgi_atomic behind;
+
+static int run_behind(void *arg)
+{
+    (void)arg;
+    bgi_store_release(&behind, 1);
+    return 0;
+}
+
+static int main_stuck(void *arg)
+{
+    (void)arg;
+    bg_task *t = bg_spawn(run_behind, NULL);
+    block_until(&behind, 1); /* blocks the only worker until a spare one has run the other task */
+    return bg_await(t);
+}
+
+Test(faults, a_spare_worker_that_cannot_be_had_is_asked_for_again)
+{
+    /* The first request of all is the monitor; the others are spares. */
+    for (size_t n = 2; n <= 4; n++) {
+        bgi_store(&behind, 0);
+        bgi_fault_arm(BGI_FAULT_THREAD, n);
+        cr_assert_eq(bg_run(main_stuck, NULL, .workers = 1), 0);
+        bgi_fault_disarm();
+    }
+    /* Without memory for its place, likewise. */
+    for (size_t n = 1; n <= 12; n++) {
+        bgi_store(&behind, 0);
+        bgi_fault_arm(BGI_FAULT_MALLOC, n);
+        int r = bg_run(main_stuck, NULL, .workers = 1);
+        bgi_fault_disarm();
+        cr_assert(r == 0 || r == -ENOMEM);
+    }
+}
+
+#endif
