@@ -108,7 +108,9 @@ static bgi_item *next_item(bgi_worker *w)
             }
         }
         item = take_fork(w);
-        if (item == NULL) {
+        if (item != NULL) {
+            w->budget--; /* as the pick does: forks without an end do not put the look off */
+        } else {
             item = bgi_worker_pick(w);
         }
         if (item == NULL) {
