@@ -207,7 +207,9 @@ int bgi_spare_retire(bgi_worker *w)
     bgi_store_release(&w->state, BGI_RETIRED);
     while (bgi_load_acquire(&w->state) == BGI_RETIRED && !bgi_load_acquire(&s->stopping)) {
         serve_timers(w);
-        bgi_ec_wait(&w->node, bgi_timers_next(&w->timers));
+        if (!bgi_timers_unsettled(&w->timers)) { /* a callback may have started some */
+            bgi_ec_wait(&w->node, bgi_timers_next(&w->timers));
+        }
     }
     return 1;
 }
