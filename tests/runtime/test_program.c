@@ -1,0 +1,9 @@
+/*
+ * Random programs with an oracle: a few of those that the soak test runs for long.
+ */
+#include "../soak/program.h"
+
+Test(program, random_ones)
+{
+    run_programs(MANY(150));
+}
