@@ -82,6 +82,13 @@ static size_t collect(bgi_timers *s, bg_time now, bgi_expiry *out, size_t most, 
     return n;
 }
 
+/* Under the lock: the time to settle by. The one given may have been read before a fresh timer was
+ * set: by a stranger before it had the lock, by the owner before the callbacks of a batch. */
+static bg_time refreshed(const bgi_timers *s, bg_time now)
+{
+    return bgi_list_empty(&s->fresh) ? now : bgi_clock_now();
+}
+
 int bgi_timers_run(struct bgi_worker *w, bgi_timers *s, int owner, bg_time now, size_t most,
                    size_t *fired)
 {
@@ -92,10 +99,12 @@ int bgi_timers_run(struct bgi_worker *w, bgi_timers *s, int owner, bg_time now, 
         size_t n, limit = most - done < BGI_TIMERS_BATCH ? most - done : BGI_TIMERS_BATCH;
         if (owner) {
             int how = bgi_bias_enter(&s->lock);
+            now = done == 0 ? now : refreshed(s, now);
             n = collect(s, now, out, limit, &more);
             bgi_bias_leave(&s->lock, how);
         } else {
             bgi_bias_enter_stranger(&s->lock);
+            now = refreshed(s, now);
             n = collect(s, now, out, limit, &more);
             bgi_bias_leave_stranger(&s->lock);
         }
