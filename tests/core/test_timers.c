@@ -69,8 +69,21 @@ static void make(struct noting *t, int id)
 
 static bgi_timers service;
 
+/* The service reads the clock itself where the time it is given may be too old. */
+static bgi_atomic clock_at;
+
+static bg_time fake_now(void *ctx)
+{
+    (void)ctx;
+    return (bg_time)bgi_load(&clock_at);
+}
+
+static const struct bgi_clock_ops fake_clock = {fake_now, NULL};
+
 static void begin(void)
 {
+    bgi_store(&clock_at, START);
+    bgi_clock_set_ops(&fake_clock);
     bgi_fence_setup();
     bgi_timers_init(&service, START);
     fired.n = 0;
@@ -92,6 +105,7 @@ static void add_at(bgi_timers *s, struct noting *t, bg_time deadline)
 static size_t run(bgi_timers *s, bg_time now)
 {
     size_t n = 0;
+    bgi_store(&clock_at, (bgi_word)now);
     cr_assert_eq(bgi_timers_run(NULL, s, 1, now, SIZE_MAX, &n), 0);
     return n;
 }
@@ -153,11 +167,62 @@ Test(timers, a_stranger_settles_too)
     begin();
     make(&t, 1);
     add_fresh(&service, &t, 2 * TICK);
+    bgi_store(&clock_at, START + 7 * TICK);
     cr_assert_eq(bgi_timers_run(NULL, &service, 0, START + 7 * TICK, SIZE_MAX, &n), 0);
     cr_assert_eq(n, 0);
     cr_assert_not(bgi_timers_unsettled(&service));
     cr_assert_eq(bgi_timers_run(NULL, &service, 0, START + 10 * TICK, SIZE_MAX, &n), 0);
     cr_assert_eq(n, 1);
+}
+
+/* A stranger has read the clock, then the owner sets a timer, then the stranger gets the lock. */
+Test(timers, a_strangers_old_time_does_not_make_a_fresh_one_early)
+{
+    struct noting t;
+    size_t n = 0;
+    begin();
+    make(&t, 1);
+    bg_time old = START;
+    bgi_store(&clock_at, START + 100 * TICK);
+    add_fresh(&service, &t, 10 * TICK);
+    cr_assert_eq(bgi_timers_run(NULL, &service, 0, old, SIZE_MAX, &n), 0);
+    cr_assert_eq(run(&service, START + 110 * TICK - 1), 0);
+    cr_assert_eq(run(&service, START + 110 * TICK), 1);
+}
+
+static struct noting late;
+
+static int set_late(void *arg)
+{
+    (void)arg;
+    if (fired.n++ == 0) {
+        bgi_store(&clock_at, START + 100 * TICK); /* the callback took its time */
+        add_fresh(&service, &late, 10 * TICK);
+    }
+    return 0;
+}
+
+static void expire_late(bgi_timer *t, bgi_expiry *out)
+{
+    (void)t;
+    out->act = act;
+    out->fn = set_late;
+}
+
+Test(timers, a_callbacks_fresh_one_is_not_settled_by_the_time_before_the_callback)
+{
+    enum { N = 3 * BATCH };
+    static struct noting t[N];
+    begin();
+    make(&late, 1);
+    for (int i = 0; i < N; i++) {
+        make(&t[i], i);
+        t[i].timer.expire = expire_late;
+        add_at(&service, &t[i], START);
+    }
+    cr_assert_eq(run(&service, START), N);
+    cr_assert_eq(run(&service, START + 110 * TICK - 1), 0);
+    cr_assert_eq(run(&service, START + 110 * TICK), 1);
 }
 
 /* ---- in and out ---- */
@@ -514,6 +579,7 @@ static void set_and_fire(int fire)
             bgi_store_release(&race.set[i], 1);
         }
         now += (bg_time)bgi_random_below(&random, 2) * TICK;
+        bgi_store(&clock_at, (bgi_word)now);
         size_t n = 0;
         if (fire) {
             (void)bgi_timers_run(NULL, &race.s, 1, now, SIZE_MAX, &n);
@@ -541,7 +607,7 @@ static void run_race(int owner_fires)
 {
     pthread_t stopper, firer;
     memset((void *)&race, 0, sizeof race);
-    bgi_fence_setup();
+    begin();
     bgi_timers_init(&race.s, START);
     cr_assert_eq(pthread_create(&stopper, NULL, stop_as_stranger, NULL), 0);
     if (!owner_fires) {
@@ -587,7 +653,7 @@ Test(timers, each_is_stopped_or_fired_when_a_stranger_fires_and_the_owner_stops)
 {
     pthread_t firer[2];
     size_t wrong = 0, stops = 0;
-    bgi_fence_setup();
+    begin();
     bgi_timers_init(&race.s, START);
     for (size_t i = 0; i < 2; i++) {
         cr_assert_eq(pthread_create(&firer[i], NULL, fire_for_the_owner, NULL), 0);
