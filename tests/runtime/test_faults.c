@@ -109,7 +109,7 @@ static const unsigned kinds[] = {BGI_FAULT_MALLOC,   BGI_FAULT_MMAP,   BGI_FAULT
 static size_t refuse_each(unsigned kind, unsigned workers, int forever, void *arg)
 {
     size_t live = bgi_alloc_live();
-    size_t threads = count_threads();
+    size_t threads = usual_threads();
     size_t n = 1;
     now.forever = forever;
     for (int missed = 0; missed < 2; n++) {
@@ -189,7 +189,7 @@ Test(faults, in_a_runtime_of_its_own)
     for (size_t k = 0; k < BGI_ARRAY_LEN(kinds); k++) {
         for (int forever = 0; forever < 2; forever++) {
             size_t live = bgi_alloc_live();
-            size_t threads = count_threads();
+            size_t threads = usual_threads();
             int missed = 0;
             for (size_t n = 1; missed < 2; n++) {
                 bgi_fault_arm(kinds[k] | (forever ? BGI_FAULT_FOREVER : 0), n);

@@ -22,7 +22,7 @@ static bg_runtime *make(unsigned workers)
 
 Test(runtime, created_and_shut_down)
 {
-    size_t threads = count_threads();
+    size_t threads = usual_threads();
     size_t live = bgi_alloc_live();
     for (int i = 0; i < MANY(200); i++) {
         bg_runtime *rt = make(worker_counts[i % 4]);

@@ -72,6 +72,15 @@ static void reset(void)
     bgi_store(&fired, 0);
 }
 
+/* The count is kept by who calls them up, so it may come a little later than they do. */
+static void expect_spares(bg_runtime *rt, unsigned n)
+{
+    static const struct timespec pause = {0, 1000000};
+    while (stats_of(rt).spares_peak < n) {
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
 /* All spares retire once nobody is stuck. */
 static void expect_retirement(bg_runtime *rt)
 {
@@ -114,9 +123,8 @@ Test(stuck, what_is_queued_and_timed_behind_it_goes_on)
         block_until(&stuck, w);
         block_until(&ran, w * 40 + 1); /* the gate is still shut */
         block_until(&fired, w * 3);
-        bg_stats s = stats_of(rt);
-        cr_assert_geq(s.spares_peak, 1);
-        cr_assert_eq(s.workers, w);
+        expect_spares(rt, 1);
+        cr_assert_eq(stats_of(rt).workers, w);
         /* New ones from outside, and new ones of theirs. */
         for (int i = 0; i < 50; i++) {
             bg_task *n = bg_runtime_spawn(rt, i % 2 ? sleep_and_count : count_run, INT_ARG(i));
@@ -144,7 +152,9 @@ static int main_blocks(void *arg)
     }
     block_until(&ran, 10); /* main does not let its worker go */
     bg_stats s = {.size = sizeof s};
-    CHECK(bg_runtime_stats(NULL, &s) == 0 && s.spares_peak >= 1);
+    do {
+        CHECK(bg_runtime_stats(NULL, &s) == 0);
+    } while (s.spares_peak < 1);
     CHECK(bg_gather_all(t, 10, NULL) == 0);
     return 0;
 }
@@ -185,7 +195,7 @@ Test(stuck, one_that_computes)
             bg_task *n = bg_runtime_spawn(rt, sleep_and_count, INT_ARG(100 * BG_US));
             cr_assert_eq(bg_runtime_wait(rt, n), 0);
         }
-        cr_assert_geq(stats_of(rt).spares_peak, 1);
+        expect_spares(rt, 1);
         bgi_store_release(&enough, 1);
         for (unsigned i = 0; i < w; i++) {
             cr_assert_eq(bg_runtime_wait(rt, t[i]), 0);
@@ -208,9 +218,8 @@ Test(stuck, one_after_another)
         t[i] = bg_runtime_spawn(rt, block, NULL); /* each one takes a worker with it */
     }
     block_until(&stuck, N);
-    bg_stats s = stats_of(rt);
-    cr_assert_geq(s.spares_peak, N - 1);
-    cr_assert_leq(s.spares_peak, N + 1);
+    expect_spares(rt, N - 1);
+    cr_assert_leq(stats_of(rt).spares_peak, N + 1);
     cr_assert_eq(bg_runtime_wait(rt, bg_runtime_spawn(rt, count_run, INT_ARG(3))), 3);
     open_gate(N);
     for (int i = 0; i < N; i++) {
@@ -250,6 +259,7 @@ Test(stuck, there_are_at_most_so_many_spares)
     t[3] = bg_runtime_spawn(rt, count_run, INT_ARG(0));
     pause_ms(50);
     cr_assert_eq(bgi_load(&ran), 0); /* nobody is left to run it */
+    expect_spares(rt, 2);
     cr_assert_eq(stats_of(rt).spares_peak, 2);
     open_gate(1);
     cr_assert_eq(bg_runtime_wait(rt, t[3]), 0);
