@@ -2,6 +2,8 @@
  * Fibers: suspension with a commit that says wait or go on, the order of yields, migration from one
  * thread to another at every suspension, stacks that go on to the next fresh fiber, sizes, and what
  * happens when there is no stack.
+ *
+ * Labels: valgrind aarch64
  */
 #include "core/fiber.h"
 

@@ -1,6 +1,8 @@
 /*
  * The timer service: fresh timers and their deadline, the two roads in and out, order, batches,
  * what expiry may do, draining, and the race between a stop and an expiry, of owner and stranger.
+ *
+ * Labels: valgrind aarch64
  */
 #include "core/timers.h"
 

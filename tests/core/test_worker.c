@@ -2,6 +2,8 @@
  * The loop of a worker: the order in which it takes things, and that nothing starves, whatever an
  * item does that never ends: the injector, the timers, the driver and the end itself are looked at
  * all the same.
+ *
+ * Labels: valgrind aarch64
  */
 #include "core/sched.h"
 
