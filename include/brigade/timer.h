@@ -42,7 +42,9 @@ BG_API int bg_timer_start(bg_timer *timer, bg_duration delay, bg_fn fn, void *ar
 /*
  * Returns 1 when the timer was pending: fn will not be called. Returns 0 when it was not started or
  * has fired: fn has been called, or is about to be, or is running on another worker. In either case
- * the timer's memory is the caller's again. From any thread of the program while the runtime lives;
+ * the timer's memory is the caller's again, unless its callback starts it again: to end such a one,
+ * first see to it that the callback does not. A timer that is pending when its runtime ends is
+ * dropped. From any thread of the program while the runtime lives;
  * does not suspend.
  */
 BG_API int bg_timer_cancel(bg_timer *timer);

@@ -1,5 +1,7 @@
 #include "arch/bias.h"
 
+#include "base/panic.h"
+
 #include <linux/membarrier.h>
 #include <pthread.h>
 #include <sched.h>
@@ -33,8 +35,10 @@ void bgi_fence_heavy(void)
     if (bgi_fence_asymmetric) {
         if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) !=
             0) { /* a forked child: not registered */
-            (void)membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
-            (void)membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+            if (membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) != 0 ||
+                membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0) {
+                bgi_panic("membarrier(2) has been forbidden since the first runtime started");
+            }
         }
         bgi_fence_full();
     }

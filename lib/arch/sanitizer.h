@@ -71,7 +71,7 @@ typedef struct bgi_tools {
     int registered;
 #endif
 #if !BGI_ASAN && !BGI_TSAN && !BGI_VALGRIND
-    char none[0]; /* an empty struct would not have the same size in C and C++ */
+    char none; /* an empty struct would not have the same size in C and C++ */
 #endif
 } bgi_tools;
 

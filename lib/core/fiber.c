@@ -79,9 +79,8 @@ static int commit_yield(bgi_worker *w, bgi_fiber *self, void *arg)
 void bgi_yield(void)
 {
     bgi_worker *w = bgi_worker_self();
-    if (bgi_runq_empty(&w->queue) && w->budget > 1) {
-        w->budget--; /* nobody to let go first; now and then the loop looks elsewhere */
-        return;
+    if (bgi_runq_empty(&w->queue) && bgi_worker_spend(w)) {
+        return; /* nobody to let go first; now and then the loop looks elsewhere */
     }
     bgi_suspend(commit_yield, NULL);
 }

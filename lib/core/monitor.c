@@ -97,12 +97,16 @@ static int look_at(bgi_worker *w)
         w->same_tick = 0;
     } else if (w->same_tick == 0) {
         w->same_tick = 1;
+        w->same_cpu = 0;
         w->seen_cpu = cpu_time(w);
     } else if (w->same_tick < STUCK_AT) {
-        bg_time cpu = cpu_time(w) - w->seen_cpu;
-        if (cpu >= BGI_MONITOR_PERIOD) {
+        bg_time cpu = cpu_time(w);
+        bg_time since = cpu - w->seen_cpu;
+        w->seen_cpu = cpu;
+        w->same_cpu += since;
+        if (w->same_cpu >= BGI_MONITOR_PERIOD) {
             w->same_tick = STUCK_AT;
-        } else if (cpu < BGI_MONITOR_PERIOD / 4) {
+        } else if (since < BGI_MONITOR_PERIOD / 4) {
             w->same_tick += blocked_weight(w);
         }
     }
@@ -214,13 +218,21 @@ int bgi_spare_retire(bgi_worker *w)
     return 1;
 }
 
-/* One look at everybody; whether anybody is awake. */
+/* Has a worker look around after its present item: something waits that it looks at only now and
+ * then. The owner may overwrite this as it counts down; then the next look does it. */
+static void hurry(bgi_worker *w)
+{
+    bgi_store(&w->budget, 1);
+}
+
+/* One look at everybody; whether there is reason for another soon. */
 static int look(bgi_sched *s)
 {
     bgi_word used = bgi_load_acquire(&s->used);
     bg_time now = bgi_clock_now();
     bgi_word stuck = 0;
     unsigned awake = 0, free = 0;
+    int injected = bgi_injector_size(&s->injector) != 0;
     int help = 0;
 
     for (bgi_word i = 0; i < used; i++) {
@@ -232,21 +244,32 @@ static int look(bgi_sched *s)
         awake += state == BGI_ACTIVE;
         free += state == BGI_IDLE || (state == BGI_ACTIVE && !is_stuck);
         help |= waits_behind(w, now) && is_stuck;
+        if (state == BGI_ACTIVE && (injected || bgi_timers_next(&w->timers) <= now)) {
+            hurry(w);
+        }
     }
     bgi_store_release(&s->stuck, stuck);
     if (bgi_load(&s->spares_active) > stuck) {
         recall_spares(s);
     }
-    help |= stuck != 0 && bgi_injector_size(&s->injector) != 0;
+    help |= stuck != 0 && injected;
     help |= stuck != 0 && free == 0 && s->driver->ops->poll != NULL;
-    if (help || (bgi_load(&s->leader) == 0 && bgi_earliest_timer(s) <= now)) {
+
+    /* Nobody leads, and nobody who is awake will: the last leader went on to run something, or was
+     * a spare that retired. Whoever is woken finds nothing, sleeps again, and leads. */
+    int leaderless = bgi_load(&s->leader) == 0 && bgi_ec_waiting(&s->idle) != 0;
+    bg_time earliest = leaderless ? bgi_earliest_timer(s) : BG_TIME_MAX;
+    leaderless =
+        earliest <= now ||
+        (awake == 0 && (earliest != BG_TIME_MAX || (leaderless && s->driver->ops->poll != NULL)));
+    if (help || leaderless) {
         if (bgi_ec_waiting(&s->idle) != 0) {
             bgi_notify(s);
         } else if (bgi_load(&s->spares_active) < stuck) {
             lend_spare(s);
         }
     }
-    return awake != 0;
+    return awake != 0 || leaderless;
 }
 
 void *bgi_monitor_main(void *sched)

@@ -23,7 +23,7 @@ int bgi_worker_prepare(bgi_sched *s, unsigned i)
     }
     w->index = i;
     w->is_spare = i >= s->workers;
-    w->budget = BGI_BUDGET;
+    bgi_store(&w->budget, BGI_BUDGET);
     bgi_runq_init(&w->queue);
     bgi_timers_init(&w->timers, bgi_clock_now());
     w->timers.sched = s;

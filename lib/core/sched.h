@@ -68,7 +68,7 @@ typedef struct bgi_worker {
     struct bgi_fiber *commit_fiber;
     void *commit_arg;
     bgi_item *handoff; /* found by a fiber, to be run by the loop */
-    unsigned budget;   /* items until the next look around */
+    bgi_atomic budget; /* items until the next look around; the monitor may set it to 1 */
     unsigned index;
     bgi_atomic tick; /* items run; the monitor reads it */
     void *local;     /* the task layer's own */
@@ -90,7 +90,7 @@ typedef struct bgi_worker {
     /* The monitor's. */
     bgi_word seen_tick;
     unsigned same_tick;
-    bg_time seen_cpu;
+    bg_time seen_cpu, same_cpu;
     bgi_word seen_first, seen_fork, seen_next;
     /* Counters, written by the owner, read by anybody. */
     BGI_ALIGNED(BGI_FALSE_SHARING_RANGE) bgi_atomic steals;
@@ -189,10 +189,21 @@ BGI_INLINE bgi_worker *bgi_worker_self(void)
     return w;
 }
 
+/* One item less until the next look around; 0 when it is time. */
+BGI_INLINE int bgi_worker_spend(bgi_worker *w)
+{
+    bgi_word left = bgi_load(&w->budget);
+    if (bgi_unlikely(left <= 1)) {
+        return 0;
+    }
+    bgi_store(&w->budget, left - 1);
+    return 1;
+}
+
 /* What this worker should run next from its own queues, or NULL: none, or time to look around. */
 BGI_INLINE bgi_item *bgi_worker_pick(bgi_worker *w)
 {
-    if (bgi_unlikely(--w->budget == 0)) {
+    if (bgi_unlikely(!bgi_worker_spend(w))) {
         return NULL;
     }
     struct bgi_link *l = bgi_runq_pop(&w->queue);

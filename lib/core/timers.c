@@ -18,7 +18,7 @@ int bgi_timers_start_at(bgi_timers *s, bgi_timer *t, bg_time deadline, int (*arm
 {
     uint64_t when = deadline > 0 ? (uint64_t)deadline : 0;
 
-    t->home = s;
+    bgi_store_ptr(&t->home, s);
     int how = bgi_bias_enter(&s->lock);
     int set = armed == NULL || armed(arg);
     if (set) {
@@ -31,18 +31,18 @@ int bgi_timers_start_at(bgi_timers *s, bgi_timer *t, bg_time deadline, int (*arm
     return set;
 }
 
-int bgi_timers_stop_stranger(bgi_timer *t)
+int bgi_timers_stop_stranger(bgi_timers *home, bgi_timer *t)
 {
-    bgi_bias *lock = &t->home->lock;
+    bgi_bias *lock = &home->lock;
     bgi_bias_enter_stranger(lock);
     int was_in = bgi_timers_unlink(t);
     bgi_bias_leave_stranger(lock);
     return was_in;
 }
 
-int bgi_timers_pending_stranger(bgi_timer *t)
+int bgi_timers_pending_stranger(bgi_timers *home, bgi_timer *t)
 {
-    bgi_bias *lock = &t->home->lock;
+    bgi_bias *lock = &home->lock;
     bgi_bias_enter_stranger(lock);
     int pending = bgi_timer_node_pending(&t->node);
     bgi_bias_leave_stranger(lock);
@@ -115,6 +115,9 @@ int bgi_timers_run(struct bgi_worker *w, bgi_timers *s, int owner, bg_time now, 
         }
         for (size_t i = 0; i < n; i++) {
             if (out[i].item == NULL) {
+                if (w->searching) {
+                    bgi_stop_searching(w); /* or nobody would be woken while it runs */
+                }
                 out[i].act(out[i].fn, out[i].arg);
             }
         }

@@ -51,7 +51,8 @@ typedef struct bgi_expiry {
 
 typedef struct bgi_timer {
     bgi_timer_node node;
-    struct bgi_timers *home;
+    bgi_atomic
+        home; /* bgi_timers *; NULL: nobody's. Stored by who starts it, before it can be seen */
     void (*expire)(struct bgi_timer *t, bgi_expiry *out); /* under the lock: must not wait */
 } bgi_timer;
 
@@ -76,14 +77,21 @@ void bgi_timers_init(bgi_timers *t, bg_time now);
 BGI_INLINE void bgi_timer_init(bgi_timer *t, void (*expire)(bgi_timer *t, bgi_expiry *out))
 {
     bgi_timer_node_init(&t->node);
-    t->home = NULL;
+    bgi_store(&t->home, 0);
     t->expire = expire;
+}
+
+/* Partner: who fires a callback's timer lets go of it by a release store of NULL, its last touch.
+ */
+BGI_INLINE bgi_timers *bgi_timer_home(const bgi_timer *t)
+{
+    return bgi_load_acquire_ptr(&t->home);
 }
 
 /* The owner of `s`, under the lock, sets a timer that is out, for a delay. */
 BGI_INLINE void bgi_timers_add_fresh(bgi_timers *s, bgi_timer *t, bg_duration delay)
 {
-    t->home = s;
+    bgi_store_ptr(&t->home, s);
     t->node.deadline = (uint64_t)(delay > 0 ? delay : 0);
     t->node.slot = BGI_TIMER_FRESH;
     bgi_list_push_back(&s->fresh, &t->node.link);
@@ -93,7 +101,7 @@ BGI_INLINE void bgi_timers_add_fresh(bgi_timers *s, bgi_timer *t, bg_duration de
 }
 
 /* Whether a timer of another's service is pending. */
-int bgi_timers_pending_stranger(bgi_timer *t);
+int bgi_timers_pending_stranger(bgi_timers *home, bgi_timer *t);
 
 /* The owner of `s` sets a timer that is out, at a point in time. `armed` is called under the lock
  * before the timer is set; if it returns 0, the timer is not. So a waiter can be armed and its
@@ -110,20 +118,21 @@ BGI_INLINE int bgi_timers_unlink(bgi_timer *t)
         t->node.slot = BGI_WHEEL_OUT;
         return 1;
     }
-    return bgi_wheel_remove(&t->home->wheel, &t->node);
+    return bgi_wheel_remove(&bgi_timer_home(t)->wheel, &t->node);
 }
 
-int bgi_timers_stop_stranger(bgi_timer *t);
+int bgi_timers_stop_stranger(bgi_timers *home, bgi_timer *t);
 
 /* Takes a timer off. `own` is the caller's own service, or NULL on a thread that has none. Returns
  * 1 if it had not expired, 0 if it had or was never started. */
 BGI_INLINE int bgi_timers_stop(bgi_timers *own, bgi_timer *t)
 {
-    if (bgi_unlikely(t->home != own)) {
-        return t->home == NULL ? 0 : bgi_timers_stop_stranger(t);
-    }
-    if (own == NULL) {
+    bgi_timers *home = bgi_timer_home(t);
+    if (bgi_unlikely(home == NULL)) {
         return 0;
+    }
+    if (bgi_unlikely(home != own)) {
+        return bgi_timers_stop_stranger(home, t);
     }
     int how = bgi_bias_enter(&own->lock);
     int was_in = bgi_timers_unlink(t);

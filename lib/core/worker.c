@@ -75,7 +75,7 @@ static bgi_item *look_around(bgi_worker *w)
 {
     bgi_sched *s = w->sched;
 
-    w->budget = BGI_BUDGET;
+    bgi_store(&w->budget, BGI_BUDGET);
     (void)bgi_worker_run_timers(w);
     if (s->driver->ops->poll != NULL) {
         (void)s->driver->ops->poll(s->driver, w);
@@ -101,7 +101,7 @@ static bgi_item *next_item(bgi_worker *w)
         if (bgi_unlikely(bgi_load_acquire(&s->stopping))) {
             return NULL;
         }
-        if (w->budget <= 1) {
+        if (bgi_load(&w->budget) <= 1) {
             item = look_around(w);
             if (item != NULL) {
                 return item;
@@ -109,7 +109,8 @@ static bgi_item *next_item(bgi_worker *w)
         }
         item = take_fork(w);
         if (item != NULL) {
-            w->budget--; /* as the pick does: forks without an end do not put the look off */
+            (void)bgi_worker_spend(
+                w); /* as the pick does: forks without an end do not put the look off */
         } else {
             item = bgi_worker_pick(w);
         }

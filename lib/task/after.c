@@ -34,6 +34,7 @@ static void expire_callback(bgi_timer *t, bgi_expiry *out)
     out->act = call;
     out->fn = c->fn;
     out->arg = c->arg;
+    bgi_store_release(&t->home, 0); /* from here on it is the caller's, and no runtime's */
 }
 
 void bg_timer_init(bg_timer *timer)
@@ -63,8 +64,8 @@ int bg_timer_start(bg_timer *timer, bg_duration delay, bg_fn fn, void *arg)
         return w == NULL ? -EPERM : -EINVAL;
     }
     bgi_timers *s = &w->timers;
-    if (bgi_unlikely(c->timer.home != s && c->timer.home != NULL) &&
-        bgi_timers_pending_stranger(&c->timer)) {
+    bgi_timers *home = bgi_timer_home(&c->timer);
+    if (bgi_unlikely(home != s && home != NULL) && bgi_timers_pending_stranger(home, &c->timer)) {
         return -EBUSY;
     }
     int how = bgi_bias_enter(&s->lock);
@@ -82,7 +83,9 @@ int bg_timer_cancel(bg_timer *timer)
 {
     struct callback *c = (struct callback *)(void *)timer;
     bgi_worker *w = bgi_worker_self();
-    return bgi_timers_stop(w == NULL ? NULL : &w->timers, &c->timer);
+    int was_pending = bgi_timers_stop(w == NULL ? NULL : &w->timers, &c->timer);
+    bgi_store(&c->timer.home, 0);
+    return was_pending;
 }
 
 struct after {
@@ -131,6 +134,8 @@ void bgi_after_drop_timer(bgi_timer *t)
 {
     if (t->expire == expire_after) {
         bgi_free(BGI_CONTAINER_OF(t, struct after, timer));
+    } else if (t->expire == expire_callback) {
+        bgi_store_release(&t->home, 0);
     }
 }
 

@@ -48,7 +48,7 @@ void bgi_runtime_begin_stop(bg_runtime *rt)
     if (!bgi_cas(&rt->stopping, 0, 1)) {
         return;
     }
-    bgi_fence_heavy(); /* partner: the light fence in bgi_task_make */
+    bgi_fence_heavy(); /* partner: the light fences in bgi_task_make and count_end */
     bgi_task_each(rt, cancel_each, NULL);
     stop_if_last(rt);
 }
@@ -58,9 +58,7 @@ static void count_end(bgi_worker *w, bg_runtime *rt)
 {
     bgi_atomic *ended = &rt->cache[w->index].ended;
     bgi_store_release(ended, bgi_load(ended) + 1);
-    if (bgi_unlikely(rt->max_tasks != 0)) {
-        (void)bgi_fetch_sub(&rt->alive, 1);
-    }
+    bgi_fence_light(); /* partner: the heavy fence in bgi_runtime_begin_stop */
     if (bgi_unlikely(bgi_load_acquire(&rt->stopping))) {
         stop_if_last(rt);
     }
@@ -90,6 +88,9 @@ bgi_item *bgi_task_end(bgi_worker *w, bg_task *t)
     bg_runtime *rt = bgi_task_runtime(t);
     bgi_item *next = NULL;
 
+    if (bgi_unlikely(rt->max_tasks != 0)) {
+        (void)bgi_fetch_sub(&rt->alive, 1); /* before anybody can know that it has ended */
+    }
     if (bgi_unlikely(bgi_load_ptr(&rt->main) == t)) {
         end_main(rt, t);
         count_end(w, rt);

@@ -50,10 +50,14 @@ static int count_alive(bg_runtime *rt)
     if (bgi_likely(rt->max_tasks == 0)) {
         return 1;
     }
-    if (bgi_fetch_add(&rt->alive, 1) < rt->max_tasks) {
-        return 1;
+    bgi_word alive = bgi_load(&rt->alive);
+    while (alive < rt->max_tasks) {
+        bgi_word found = bgi_cas_fetch(&rt->alive, alive, alive + 1);
+        if (found == alive) {
+            return 1;
+        }
+        alive = found;
     }
-    (void)bgi_fetch_sub(&rt->alive, 1);
     return 0;
 }
 

@@ -58,7 +58,7 @@ void bgi_waiter_await_signal(bgi_waiter *w)
 static void expire_wait(bgi_timer *t, bgi_expiry *out)
 {
     bgi_waiter *w = BGI_CONTAINER_OF(t, bgi_waiter, timer);
-    bgi_sched *here = t->home->sched;
+    bgi_sched *here = bgi_timer_home(t)->sched;
     if (bgi_waiter_expire(w)) {
         out->item = w->wake(w, here);
         if (out->item != NULL) {
