@@ -35,7 +35,7 @@ int bgi_timers_stop_stranger(bgi_timers *home, bgi_timer *t)
 {
     bgi_bias *lock = &home->lock;
     bgi_bias_enter_stranger(lock);
-    int was_in = bgi_timers_unlink(t);
+    int was_in = bgi_timers_unlink(home, t);
     bgi_bias_leave_stranger(lock);
     return was_in;
 }

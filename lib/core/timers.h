@@ -110,15 +110,16 @@ int bgi_timers_pending_stranger(bgi_timers *home, bgi_timer *t);
 int bgi_timers_start_at(bgi_timers *s, bgi_timer *t, bg_time deadline, int (*armed)(void *arg),
                         void *arg);
 
-/* Under the lock of its home: 1 if the timer was in. */
-BGI_INLINE int bgi_timers_unlink(bgi_timer *t)
+/* Under the lock of `home`, which was its home before the lock was entered: 1 if the timer was in.
+ * It may have been fired, and let go of, meanwhile. */
+BGI_INLINE int bgi_timers_unlink(bgi_timers *home, bgi_timer *t)
 {
     if (t->node.slot == BGI_TIMER_FRESH) {
         bgi_list_unlink(&t->node.link);
         t->node.slot = BGI_WHEEL_OUT;
         return 1;
     }
-    return bgi_wheel_remove(&bgi_timer_home(t)->wheel, &t->node);
+    return bgi_wheel_remove(&home->wheel, &t->node);
 }
 
 int bgi_timers_stop_stranger(bgi_timers *home, bgi_timer *t);
@@ -135,7 +136,7 @@ BGI_INLINE int bgi_timers_stop(bgi_timers *own, bgi_timer *t)
         return bgi_timers_stop_stranger(home, t);
     }
     int how = bgi_bias_enter(&own->lock);
-    int was_in = bgi_timers_unlink(t);
+    int was_in = bgi_timers_unlink(home, t);
     bgi_bias_leave(&own->lock, how);
     return was_in;
 }
