@@ -188,6 +188,89 @@ Test(bias, excludes_more_strangers_than_cores)
     cr_log_info("%ld of %d by the fast road\n", shared.fast, ENTRIES);
 }
 
+/*
+ * The moment in which the bias is taken away, again and again: in each round the owner enters a
+ * biased lock while a stranger comes for the first time. Without a fence in the owner's thread its
+ * store could still be on the way when the stranger looks.
+ */
+enum { MOMENTS = 10000, LOCKS = 64 };
+
+static struct {
+    bgi_bias b[LOCKS];
+    BGI_ALIGNED(BGI_FALSE_SHARING_RANGE) bgi_atomic round[2]; /* where each of the two is */
+    long inside, crowded;                                     /* guarded by this round's lock */
+} moment;
+
+/* Both are at the same round when this returns, or nearly so. */
+static void meet(unsigned self, bgi_word round)
+{
+    bgi_store_release(&moment.round[self], round);
+    for (unsigned spins = 0; bgi_load_acquire(&moment.round[!self]) < round; spins++) {
+        if (spins > 200) {
+            sched_yield(); /* there may be but one core */
+        }
+    }
+}
+
+static void stay(void)
+{
+    moment.crowded += moment.inside++ != 0;
+    for (volatile int i = 0; i < 10; i++) {
+    }
+    moment.inside--;
+}
+
+static void *come_for_the_first_time(void *arg)
+{
+    (void)arg;
+    for (bgi_word round = 1; round <= MOMENTS; round++) {
+        bgi_bias *b = &moment.b[round % LOCKS];
+        meet(1, 2 * round);
+        for (volatile bgi_word i = round % 50; i > 0; i--) {
+        }
+        bgi_bias_enter_stranger(b);
+        stay();
+        bgi_bias_leave_stranger(b);
+        meet(1, 2 * round + 1);
+    }
+    return NULL;
+}
+
+static void run_moments(void)
+{
+    pthread_t stranger;
+    bgi_fence_setup();
+    bgi_store(&moment.round[0], 0);
+    bgi_store(&moment.round[1], 0);
+    cr_assert_eq(pthread_create(&stranger, NULL, come_for_the_first_time, NULL), 0);
+    for (bgi_word round = 1; round <= MOMENTS; round++) {
+        bgi_bias *b = &moment.b[round % LOCKS];
+        bgi_bias_init(b, 1, "bias");
+        meet(0, 2 * round);
+        for (int i = 0; i < 4; i++) {
+            int how = bgi_bias_enter(b);
+            stay();
+            bgi_bias_leave(b, how);
+        }
+        meet(0, 2 * round + 1);
+    }
+    cr_assert_eq(pthread_join(stranger, NULL), 0);
+    cr_assert_eq(moment.crowded, 0);
+    cr_assert_eq(moment.inside, 0);
+}
+
+Test(bias, excludes_in_the_moment_the_bias_is_taken_away)
+{
+    run_moments();
+}
+
+Test(bias, excludes_in_that_moment_without_membarrier)
+{
+    bgi_fence_setup();
+    bgi_fence_asymmetric = 0;
+    run_moments();
+}
+
 /* As on kernels that have no membarrier: the owner's fence is a real one. */
 Test(bias, excludes_without_membarrier)
 {
