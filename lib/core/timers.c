@@ -44,7 +44,7 @@ int bgi_timers_pending_stranger(bgi_timers *home, bgi_timer *t)
 {
     bgi_bias *lock = &home->lock;
     bgi_bias_enter_stranger(lock);
-    int pending = bgi_timer_node_pending(&t->node);
+    int pending = bgi_timer_home(t) == home && bgi_timer_node_pending(&t->node);
     bgi_bias_leave_stranger(lock);
     return pending;
 }

@@ -110,10 +110,13 @@ int bgi_timers_pending_stranger(bgi_timers *home, bgi_timer *t);
 int bgi_timers_start_at(bgi_timers *s, bgi_timer *t, bg_time deadline, int (*armed)(void *arg),
                         void *arg);
 
-/* Under the lock of `home`, which was its home before the lock was entered: 1 if the timer was in.
- * It may have been fired, and let go of, meanwhile. */
+/* Under the lock of `home`: 1 if the timer was in it. Not its home any more: 0, it was fired, or
+ * even started elsewhere, before the lock was entered. */
 BGI_INLINE int bgi_timers_unlink(bgi_timers *home, bgi_timer *t)
 {
+    if (bgi_unlikely(bgi_timer_home(t) != home)) {
+        return 0;
+    }
     if (t->node.slot == BGI_TIMER_FRESH) {
         bgi_list_unlink(&t->node.link);
         t->node.slot = BGI_WHEEL_OUT;
@@ -136,7 +139,7 @@ BGI_INLINE int bgi_timers_stop(bgi_timers *own, bgi_timer *t)
         return bgi_timers_stop_stranger(home, t);
     }
     int how = bgi_bias_enter(&own->lock);
-    int was_in = bgi_timers_unlink(home, t);
+    int was_in = bgi_timers_unlink(own, t);
     bgi_bias_leave(&own->lock, how);
     return was_in;
 }
