@@ -84,7 +84,9 @@ int bg_timer_cancel(bg_timer *timer)
     struct callback *c = (struct callback *)(void *)timer;
     bgi_worker *w = bgi_worker_self();
     int was_pending = bgi_timers_stop(w == NULL ? NULL : &w->timers, &c->timer);
-    bgi_store(&c->timer.home, 0);
+    if (was_pending) { /* else who fired it has, and its callback may have started it again */
+        bgi_store(&c->timer.home, 0);
+    }
     return was_pending;
 }
 
