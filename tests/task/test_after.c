@@ -3,6 +3,8 @@
  */
 #include "check.h"
 
+#include "base/stress.h"
+
 static bgi_atomic calls;
 
 static int count_call(void *arg)
@@ -421,5 +423,57 @@ Test(after, a_plain_thread_may_cancel)
     EACH_WORKER_COUNT(w)
     {
         RUN(main_thread_cancels, NULL, .workers = w);
+    }
+}
+
+/* A timer that starts itself again and again is cancelled from another task. When that succeeds,
+ * once, it is over and the memory is the caller's. */
+static int tick_on(void *arg)
+{
+    struct ticker *k = arg;
+    add_one(&k->ticks);
+    int r = bg_timer_start(&k->timer, bgi_load(&k->ticks) % 3 * 30 * BG_US, tick_on, k);
+    CHECK(r == 0);
+    return 0;
+}
+
+static int stop_tickers(void *arg)
+{
+    struct bgi_random rnd;
+    bgi_random_seed(&rnd, (uintptr_t)arg);
+    for (int i = 0; i < MANY(300); i++) {
+        struct ticker k;
+        bgi_store(&k.ticks, 0);
+        bg_timer_init(&k.timer);
+        CHECK(bg_timer_start(&k.timer, 0, tick_on, &k) == 0);
+        yield_until(&k.ticks, bgi_random_below(&rnd, 4));
+        while (bg_timer_cancel(&k.timer) != 1) {
+            bg_yield(); /* it was just running */
+        }
+        bgi_word ticks = bgi_load(&k.ticks);
+        memset(&k.timer, 0xff, sizeof k.timer);
+        CHECK(bg_sleep((bg_duration)bgi_random_below(&rnd, 100) * BG_US) == 0);
+        CHECK(bgi_load(&k.ticks) == ticks);
+    }
+    return 0;
+}
+
+static int main_stop_tickers(void *arg)
+{
+    bg_task *t[9];
+    (void)arg;
+    for (int i = 0; i < 9; i++) {
+        t[i] = bg_spawn(stop_tickers, INT_ARG(i));
+    }
+    CHECK(bg_gather_all(t, 9, NULL) == 0);
+    return 0;
+}
+
+Test(after, a_timer_that_starts_itself_is_cancelled)
+{
+    bgi_stress_set(4); /* in stress builds: often between any two steps of a cancel */
+    EACH_WORKER_COUNT(w)
+    {
+        RUN(main_stop_tickers, NULL, .workers = w);
     }
 }
