@@ -133,6 +133,18 @@ static bgi_word parks_of_all(bgi_sched *s)
     return n;
 }
 
+/* In the futex, or about to be: each of the workers, and the monitor without an end to its sleep.
+ */
+static int all_asleep(bgi_sched *s)
+{
+    enum { PARKED = 1 }; /* queue/eventcount.c */
+    int asleep = bgi_load(&s->monitor_asleep) && bgi_load(&s->monitor_node.word) == PARKED;
+    for (unsigned i = 0; i < s->workers; i++) {
+        asleep = asleep && bgi_load(&s->worker[i].node.word) == PARKED;
+    }
+    return asleep;
+}
+
 /* While nothing happens, nobody does anything, the monitor least of all. */
 Test(park, an_idle_runtime_sleeps_without_an_end)
 {
@@ -141,12 +153,9 @@ Test(park, an_idle_runtime_sleeps_without_an_end)
     for (bgi_word round = 1; round <= 3; round++) {
         bgi_submit(s, &item);
         RIG_UNTIL(bgi_load_acquire(&ran) == round);
-        rig_idle(s);
-        RIG_UNTIL(bgi_load(&s->monitor_asleep));
-        struct timespec pause = {.tv_nsec = 20000000}, cpu[2];
-        (void)nanosleep(&pause, NULL); /* the last of them has really got there */
+        RIG_UNTIL(all_asleep(s));
         bgi_word parks = parks_of_all(s);
-        pause.tv_nsec = 250000000;
+        struct timespec pause = {.tv_nsec = 250000000}, cpu[2];
         (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu[0]);
         (void)nanosleep(&pause, NULL);
         (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu[1]);
