@@ -32,9 +32,10 @@
 
 typedef struct bgi_fiber {
     bgi_item item;
-    bgi_stack *stack;    /* NULL while fresh */
-    uint32_t stack_size; /* 0: the scheduler's default */
-    int result;          /* the task layer's */
+    bgi_stack *stack;         /* NULL while fresh */
+    uint32_t stack_size : 31; /* 0: the scheduler's default */
+    uint32_t flag : 1;        /* the task layer's, as is the result */
+    int result;               /* the task layer's */
 } bgi_fiber;
 
 /* The run function of fibers, by which they are told from other items. */
@@ -44,7 +45,8 @@ BGI_INLINE void bgi_fiber_init(bgi_fiber *f, uint32_t stack_size)
 {
     f->item.run = bgi_fiber_run;
     f->stack = NULL;
-    f->stack_size = stack_size;
+    f->stack_size = stack_size & 0x7fffffffU;
+    f->flag = 0;
 }
 
 BGI_INLINE bgi_fiber *bgi_fiber_of(bgi_item *item)

@@ -120,7 +120,7 @@ static void report_unawaited(bg_task *t, void *arg)
     if (bgi_load(&t->done) == BGI_TASK_DONE && result < 0 && result != -ECANCELED) {
         bgi_failure(bg_task_name(t), result);
     }
-    bgi_free(t->extra);
+    bgi_task_drop_extra(t);
 }
 
 static void finish(bg_runtime *rt)
@@ -155,7 +155,7 @@ int bg_run_opts(bg_fn fn, void *arg, const bg_run_options *given)
     }
     if (r != 0) {
         if (main_task != NULL) {
-            bgi_free(main_task->extra);
+            bgi_task_drop_extra(main_task);
         }
         release(rt);
         return r;

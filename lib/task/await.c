@@ -38,9 +38,7 @@ int bg_cancel(bg_task *task)
 static int take_result(bg_task *t)
 {
     int result = t->fiber.result;
-    if (bgi_unlikely(t->extra != NULL)) {
-        bgi_free(t->extra);
-    }
+    bgi_task_drop_extra(t);
     bgi_task_free(t);
     return result;
 }

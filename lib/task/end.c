@@ -70,7 +70,7 @@ static BGI_COLD void end_detached(bg_task *t)
     if (result < 0 && result != -ECANCELED) {
         bgi_failure(bg_task_name(t), result);
     }
-    bgi_free(t->extra);
+    bgi_task_drop_extra(t);
     bgi_task_free(t);
 }
 
@@ -78,7 +78,7 @@ static BGI_COLD void end_main(bg_runtime *rt, bg_task *t)
 {
     rt->main_result = t->fiber.result;
     bgi_store(&rt->main, 0); /* before the record can be another task's */
-    bgi_free(t->extra);
+    bgi_task_drop_extra(t);
     bgi_task_free(t);
     bgi_runtime_begin_stop(rt);
 }

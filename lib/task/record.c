@@ -8,6 +8,10 @@
  */
 #include "task/task.h"
 
+#ifndef MADV_POPULATE_WRITE /* Linux 5.14 */
+#define MADV_POPULATE_WRITE 23
+#endif
+
 _Static_assert(BGI_TASKS_A_CHUNK >= BGI_TASK_BATCH, "a chunk serves at least one batch");
 
 /* A chunk at an address that is a multiple of its size: mapped twice as large, then cut. */
@@ -34,6 +38,11 @@ static struct bgi_task_chunk *fresh_chunk(bg_runtime *rt)
     }
     c = map_chunk();
     if (c != NULL) {
+        if (rt->chunks != NULL) {
+            /* Where one chunk was not enough more will follow: all pages at one fault's price.
+             * Where the kernel does not know the advice, they come one by one. */
+            (void)bgi_madvise(c, BGI_TASK_CHUNK, MADV_POPULATE_WRITE);
+        }
         c->runtime = rt;
         c->next = rt->chunks;
         rt->chunks = c;
@@ -62,6 +71,7 @@ static struct bgi_link *refill(bg_runtime *rt, unsigned most, unsigned *n)
         for (size_t i = end; i > c->used; i--) { /* so that they are handed out by address */
             struct bg_task *t = &c->task[i - 1];
             bgi_store(&t->done, BGI_TASK_FREE);
+            bgi_waiter_init(&t->waiter, bgi_task_wake);
             t->fiber.item.link.next = list;
             list = &t->fiber.item.link;
             got++;

@@ -7,7 +7,7 @@
 #include <brigade/runtime.h>
 #include <errno.h>
 
-static bgi_item *wake_task(bgi_waiter *w, bgi_sched *here)
+bgi_item *bgi_task_wake(bgi_waiter *w, bgi_sched *here)
 {
     bg_task *t = BGI_CONTAINER_OF(w, struct bg_task, waiter);
     bgi_sched *home = bgi_task_runtime(t)->sched;
@@ -41,6 +41,7 @@ static BGI_COLD int copy_extra(bg_task *t, const void *copy, size_t size, const 
         extra->name = memcpy(extra->bytes + size, name, name_size);
     }
     t->extra = extra;
+    t->fiber.flag = 1;
     return 0;
 }
 
@@ -90,10 +91,9 @@ bg_task *bgi_task_make(bg_runtime *rt, bgi_worker *w, bg_fn fn, void *arg, const
         return NULL;
     }
     bgi_fiber_init(&t->fiber, stack_size);
-    bgi_waiter_init(&t->waiter, wake_task);
+    bgi_waiter_reset(&t->waiter);
     t->fn = fn;
     t->arg = arg;
-    t->extra = NULL;
     if (bgi_unlikely(name != NULL || copy_size != 0)) {
         if (copy_extra(t, copy, copy_size, name) != 0) {
             bgi_task_free(t);
@@ -191,6 +191,5 @@ bg_task *bg_self(void)
 
 const char *bg_task_name(const bg_task *task)
 {
-    return task == NULL || task->extra == NULL || task->extra->name == NULL ? ""
-                                                                            : task->extra->name;
+    return task == NULL || !task->fiber.flag || task->extra->name == NULL ? "" : task->extra->name;
 }

@@ -36,16 +36,19 @@
 
 enum bgi_done { BGI_TASK_LIVE = 0, BGI_TASK_DETACHED = 1, BGI_TASK_DONE = 2, BGI_TASK_FREE = 3 };
 
+/* A task that never waits, is not named and copied nothing touches its first cache line only. */
 struct bg_task {
-    bgi_fiber fiber; /* its result is the task's */
+    bgi_fiber fiber; /* its result is the task's; its flag says that there is an extra */
     bgi_atomic done;
     bg_fn fn;
     void *arg;
-    struct bgi_extra *extra; /* NULL: no copied argument, no name */
-    bgi_waiter waiter;       /* the second cache line */
+    bgi_waiter waiter;       /* its state in the first line; `wake` is set once for each record */
+    struct bgi_extra *extra; /* what was copied, if the flag is set */
 };
 
 _Static_assert(sizeof(struct bg_task) == 128, "two cache lines a task");
+_Static_assert(offsetof(struct bg_task, waiter) + offsetof(bgi_waiter, wake) == 64,
+               "what every task needs is in the first");
 
 /* What a task copied when it was spawned. */
 struct bgi_extra {
@@ -123,6 +126,18 @@ void bgi_task_chunks_free(bg_runtime *rt);
 /* A task that is not in any queue yet; NULL: no memory, not valid, or over the limit. */
 bg_task *bgi_task_make(bg_runtime *rt, bgi_worker *w, bg_fn fn, void *arg, const void *copy,
                        size_t copy_size, const bg_spawn_options *options);
+
+/* The wake function of a task's waiter. */
+bgi_item *bgi_task_wake(bgi_waiter *w, bgi_sched *here);
+
+/* Frees what the task copied. */
+BGI_INLINE void bgi_task_drop_extra(bg_task *t)
+{
+    if (bgi_unlikely(t->fiber.flag)) {
+        t->fiber.flag = 0;
+        bgi_free(t->extra);
+    }
+}
 
 /* The scheduler's body and no_stack functions. */
 bgi_item *bgi_task_body(bgi_worker *w, bgi_fiber *f);

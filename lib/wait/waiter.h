@@ -54,7 +54,7 @@
 
 enum bgi_reason { BGI_REASON_NONE, BGI_REASON_WAKER, BGI_REASON_TIMER, BGI_REASON_CANCELLER };
 
-/* One cache line. The timer is part of it, so that a wait with a deadline allocates nothing, and so
+/* The timer is part of it, so that a wait with a deadline allocates nothing, and so
  * that firing a million of them walks through task records, not over as many stacks. */
 typedef struct bgi_waiter {
     bgi_atomic state;
@@ -64,12 +64,18 @@ typedef struct bgi_waiter {
     bgi_timer timer; /* initialised by the wait that uses it */
 } bgi_waiter;
 
-_Static_assert(sizeof(bgi_waiter) <= 64, "one cache line");
+_Static_assert(sizeof(bgi_waiter) <= 64, "no more than a cache line");
 
 BGI_INLINE void bgi_waiter_init(bgi_waiter *w, bgi_item *(*wake)(bgi_waiter *w, bgi_sched *here))
 {
     bgi_store(&w->state, 0);
     w->wake = wake;
+}
+
+/* A waiter whose wake function is set already. */
+BGI_INLINE void bgi_waiter_reset(bgi_waiter *w)
+{
+    bgi_store(&w->state, 0);
 }
 
 /* Who claimed it; for the waiter itself, after its wait. */
