@@ -22,8 +22,12 @@ bgi_context_first_frame:
         popq    %rax
         popq    %rdi
         .cfi_def_cfa %rsp, 16
-        callq   *%rax
-        ud2
+        /* Not a call: the return predictor would keep an address that nothing returns to, and miss
+         * at every return of whoever runs when this context has ended. */
+        leaq    1f(%rip), %rcx
+        pushq   %rcx
+        jmpq    *%rax
+1:      ud2
         .cfi_endproc
         .size   bgi_context_first_frame, . - bgi_context_first_frame
 

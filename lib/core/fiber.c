@@ -52,7 +52,7 @@ BGI_INLINE bgi_fiber *choose(bgi_worker *w, bgi_item *next)
     return NULL;
 }
 
-BGI_RETURN_BY_JUMP void bgi_suspend(bgi_commit commit, void *arg)
+BGI_INLINE void suspend(bgi_commit commit, void *arg)
 {
     bgi_worker *w = bgi_worker_self();
     bgi_fiber *self = w->current;
@@ -66,6 +66,16 @@ BGI_RETURN_BY_JUMP void bgi_suspend(bgi_commit commit, void *arg)
     w->commit_arg = arg;
     bgi_context_switch(&self->stack->context, to != NULL ? &to->stack->context : &w->loop);
     switched_in(bgi_worker_self());
+}
+
+BGI_RETURN_BY_JUMP void bgi_suspend(bgi_commit commit, void *arg)
+{
+    suspend(commit, arg);
+}
+
+void bgi_suspend_for_child(bgi_commit commit, void *arg)
+{
+    suspend(commit, arg);
 }
 
 static int commit_yield(bgi_worker *w, bgi_fiber *self, void *arg)

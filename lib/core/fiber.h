@@ -78,6 +78,14 @@ BGI_INLINE bgi_fiber *bgi_fiber_self(void)
  * on another worker: nothing that depends on the thread may be kept across it. */
 void bgi_suspend(bgi_commit commit, void *arg);
 
+/*
+ * Likewise, for a wait that mostly ends when a fresh fiber has run and returned here, as a call
+ * does. The two differ in how they return, for the sake of the return predictor: between fibers
+ * that take turns nothing matches, and bgi_suspend returns by a jump; here all calls and returns
+ * pair up.
+ */
+void bgi_suspend_for_child(bgi_commit commit, void *arg);
+
 /* The running fiber lets the others that are ready run first. */
 void bgi_yield(void);
 

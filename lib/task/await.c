@@ -7,15 +7,12 @@
 #include <brigade/runtime.h>
 #include <errno.h>
 
-bg_task *bgi_task_required_(bg_task *self, const char *function)
+void bgi_not_a_task(const char *function)
 {
 #if BGI_DEBUG
-    if (self == NULL) {
-        bgi_misuse(function, NULL, "called outside of a task");
-    }
+    bgi_misuse(function, NULL, "called outside of a task");
 #endif
     (void)function;
-    return self;
 }
 
 void bgi_task_cancel(bg_task *t)
@@ -86,7 +83,7 @@ int bg_await(bg_task *t)
 #endif
     check_handle(t, "bg_await");
     if (bgi_load_acquire(&t->done) != BGI_TASK_DONE) {
-        bgi_suspend(commit_await, t);
+        bgi_suspend_for_child(commit_await, t);
         if (bgi_unlikely(bgi_waiter_reason(&self->waiter) == BGI_REASON_CANCELLER)) {
             bgi_task_cancel(t);
             bgi_waiter_await_signal(&self->waiter);

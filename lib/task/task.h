@@ -165,8 +165,16 @@ void bgi_failure(const char *name, int result);
 void bgi_task_cancel(bg_task *t);
 
 /* The running task, or the end: misuse in debug builds, NULL in others. */
-#define bgi_task_required(function) (bgi_task_required_(bgi_task_self(), function))
-bg_task *bgi_task_required_(bg_task *self, const char *function);
+BGI_COLD void bgi_not_a_task(const char *function);
+
+BGI_INLINE bg_task *bgi_task_required(const char *function)
+{
+    bg_task *self = bgi_task_self();
+    if (bgi_unlikely(self == NULL)) {
+        bgi_not_a_task(function);
+    }
+    return self;
+}
 
 /* ---- task/after.c ---- */
 
