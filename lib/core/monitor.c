@@ -127,8 +127,10 @@ static void lend_spare(bgi_sched *s)
         bgi_worker *w = &s->worker[i];
         bgi_word state = bgi_load_acquire(&w->state);
         if (state == BGI_RETIRED) {
+            if (!bgi_cas(&w->state, BGI_RETIRED, BGI_ACTIVE)) {
+                return; /* its timers have just called it up */
+            }
             (void)bgi_fetch_add(&s->spares_active, 1);
-            bgi_store_release(&w->state, BGI_ACTIVE);
             bgi_ec_kick(&w->node);
         } else if (state == BGI_ABSENT) {
             if (bgi_worker_prepare(s, i) != 0) {
@@ -178,14 +180,18 @@ static int is_surplus(bgi_sched *s)
     }
 }
 
-/* A retired spare fires its own timers; what they make ready is for the others to run. */
-static void serve_timers(bgi_worker *w)
+/* A retired spare fires its own timers; what they make ready is for the others to run, unless it is
+ * so much that the spare had better run it itself: 1. */
+static int serve_timers(bgi_worker *w)
 {
     struct bgi_fifo chain;
     struct bgi_link *l;
     size_t n = 0;
 
     (void)bgi_worker_run_timers(w);
+    if (bgi_runq_size(&w->queue) >= BGI_TIMERS_BATCH / 2) {
+        return 1;
+    }
     bgi_fifo_init(&chain);
     while ((l = bgi_runq_pop(&w->queue)) != NULL) {
         bgi_fifo_push(&chain, l);
@@ -195,6 +201,7 @@ static void serve_timers(bgi_worker *w)
         bgi_injector_push(&w->sched->injector, &chain, n);
         bgi_notify(w->sched);
     }
+    return 0;
 }
 
 int bgi_spare_retire(bgi_worker *w)
@@ -210,7 +217,13 @@ int bgi_spare_retire(bgi_worker *w)
     bgi_stack_flush(s->stacks, w->index);
     bgi_store_release(&w->state, BGI_RETIRED);
     while (bgi_load_acquire(&w->state) == BGI_RETIRED && !bgi_load_acquire(&s->stopping)) {
-        serve_timers(w);
+        if (serve_timers(w)) {
+            if (bgi_cas(&w->state, BGI_RETIRED,
+                        BGI_ACTIVE)) { /* else the monitor has called it up */
+                (void)bgi_fetch_add(&s->spares_active, 1);
+            }
+            break;
+        }
         if (!bgi_timers_unsettled(&w->timers)) { /* a callback may have started some */
             bgi_ec_wait(&w->node, bgi_timers_next(&w->timers));
         }

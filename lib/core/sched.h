@@ -27,7 +27,8 @@
  *   ACTIVE  -> IDLE      itself, before it announces that it sleeps
  *   IDLE    -> ACTIVE    itself, when it has woken
  *   ACTIVE  -> RETIRED   itself, a spare one that is no longer needed
- *   RETIRED -> ACTIVE    the monitor, which then kicks it
+ *   RETIRED -> ACTIVE    the monitor, which then kicks it, or itself, when many of its timers are
+ * due at once; by compare-and-swap, and who did it counts it as active
  */
 #ifndef BGI_SCHED_H
 #define BGI_SCHED_H

@@ -69,7 +69,7 @@ static bgi_item *steal_timers(bgi_worker *w)
             now = bgi_clock_now();
         }
         if (next <= now || unsettled) {
-            (void)bgi_timers_run(w, &v->timers, 0, now, 1024, &fired);
+            (void)bgi_timers_run(w, &v->timers, 0, now, BGI_TIMERS_BATCH, &fired);
         }
     }
     if (fired == 0) {
