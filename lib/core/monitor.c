@@ -9,8 +9,10 @@
  * what the stuck one had queued and fires its timers; the kernel shares the cores. Nothing changes
  * owner, so the owner's fast paths check nothing.
  *
- * There are never more spares active than workers stuck, and never more than BGI_SPARES_MAX. A
- * spare that finds nothing to do while fewer are stuck retires: it waits for its next call.
+ * It never lends more spares than workers are stuck, nor more than the options allow. A
+ * spare that finds nothing to do while fewer are stuck retires: it waits for its next call, and
+ * fires the timers set on it. When those wake many at once it comes back to run them, and retires
+ * again.
  *
  * It also gives back the memory of stacks that have lain unused since it last did (stack/stack.h).
  *

@@ -22,8 +22,13 @@
  *   leader     index + 1 of the idle worker that polls; cas 0 -> own, stored back to 0 by itself.
  *   leader_until  until when it will sleep, INT64_MIN.. while it is being worked out (core/park.c).
  *
+ *   held_up    a worker is stuck: stored by the monitor (release), read by searchers (acquire).
+ *   budget     counted down by its worker with plain stores; the monitor may store 1, which the
+ * owner may overwrite: the monitor then does it again. Relaxed: it guards no data.
+ *
  * A worker's `state`: who may move it
  *   ABSENT  -> ACTIVE    the starter, before the thread exists (spare: the monitor)
+ *   ACTIVE  -> ABSENT    the monitor, when the thread could not be had
  *   ACTIVE  -> IDLE      itself, before it announces that it sleeps
  *   IDLE    -> ACTIVE    itself, when it has woken
  *   ACTIVE  -> RETIRED   itself, a spare one that is no longer needed
@@ -270,7 +275,7 @@ void bgi_stop_searching(bgi_worker *w);
 /* The time of the earliest timer of all workers. */
 bg_time bgi_earliest_timer(bgi_sched *s);
 
-/* Ends the sleep of whoever polls, so that it works out its deadline again. */
+/* Ends this worker's sleep, now or the next one, without a notification: it looks around again. */
 void bgi_wake_worker(bgi_worker *w);
 
 /* ---- core/monitor.c ---- */
