@@ -4,6 +4,7 @@
 #include "core/sched.h"
 
 #include "base/clock.h"
+#include "core/check.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -90,6 +91,9 @@ void bgi_sched_destroy(bgi_sched *s)
 
     while (bgi_load_acquire(&s->visitors) != 0) {
         (void)sched_yield(); /* on its last instructions here */
+    }
+    if (s->worker != NULL && bgi_load(&s->worker[0].tid) != 0) { /* it has run */
+        bgi_sched_check_stopped(s);
     }
     while (bgi_injector_pop(&s->injector, &chain, 1) != 0) {
         s->config.drop_item(bgi_item_of(bgi_fifo_pop(&chain)));

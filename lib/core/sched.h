@@ -164,6 +164,20 @@ void bgi_sched_join(bgi_sched *s);
 /* After join. Items and timers still queued are dropped. */
 void bgi_sched_destroy(bgi_sched *s);
 
+/* ---- core/check.c: see core/check.h ---- */
+
+#if BGI_DEBUG
+/* Panics when the scheduler, all its queues included, is not as it should be. When one thread plays
+ * all workers, or nothing runs. Writes to the links of items in run queues, where they mean
+ * nothing. */
+void bgi_sched_check(bgi_sched *s);
+#else
+BGI_INLINE void bgi_sched_check(bgi_sched *s)
+{
+    (void)s;
+}
+#endif
+
 /* ---- core/worker.c: the loop ---- */
 
 /* The loop of a worker, on the calling thread, until the scheduler stops. */

@@ -19,8 +19,9 @@
  *
  * Invariants
  *   T1  a node is in `fresh`, in the wheel, or out; under the lock only.
- *   T2  `next` is not above the earliest deadline in the wheel, whenever the lock is free. It may
- *       be below (the earliest was cancelled): somebody then looks in vain, once.
+ *   T2  `next` is not above the tick at which the earliest timer in the wheel is due, whenever the
+ *       lock is free. It may be below (the earliest was cancelled): somebody then looks in vain,
+ *       once.
  *   T3  `unsettled` is 1 while `fresh` is not empty; it may be 1 when it is.
  *
  * Partners: next, unsettled: stored under the lock (release) -> read by workers about to sleep,

@@ -3,6 +3,7 @@
  * there is none, sleep when there is none anywhere.
  */
 #include "base/clock.h"
+#include "core/check.h"
 #include "core/sched.h"
 #include "stack/overflow.h"
 
@@ -76,6 +77,11 @@ static bgi_item *look_around(bgi_worker *w)
     bgi_sched *s = w->sched;
 
     bgi_store(&w->budget, BGI_BUDGET);
+#if BGI_DEBUG
+    if (bgi_load(&w->tick) % 1024 < BGI_BUDGET) {
+        bgi_worker_check(w);
+    }
+#endif
     (void)bgi_worker_run_timers(w);
     if (s->driver->ops->poll != NULL) {
         (void)s->driver->ops->poll(s->driver, w);
