@@ -1,9 +1,13 @@
 /*
- * Allocation: what each wrapper gives, and, where faults are compiled in, that exactly the planned
- * call fails, in any kind of call, once or for good, over several threads too.
+ * Allocation: what each wrapper gives; and of fault injection, that exactly the planned call fails,
+ * in any kind of call, once or for good, over several threads too.
  */
+#define BGI_FAULTY_NAMES 1
+#include "../support/faulty.h"
+
 #include "base/alloc.h"
 
+#include "../support/faults.h"
 #include "base/atomic.h"
 
 #include <criterion/criterion.h>
@@ -31,9 +35,7 @@ Test(alloc, blocks_are_what_was_asked_for)
     cr_assert_eq((uintptr_t)aligned % 128, 0);
     cr_assert_str_eq(copy, "fetch");
     cr_assert_null(bgi_strdup(NULL));
-    if (BGI_FAULTS) {
-        cr_assert_eq(bgi_alloc_live(), before + 4);
-    }
+    cr_assert_eq(bgi_alloc_live(), before + 4);
     bgi_free(zeroed);
     bgi_free(plain);
     bgi_free(aligned);
@@ -76,8 +78,6 @@ Test(alloc, threads)
     cr_assert_eq(value, 42);
     cr_assert_eq(result, &value);
 }
-
-#if BGI_FAULTS
 
 /* How many of ten blocks could not be had, and which was the first. */
 static int refusals(int *first)
@@ -191,5 +191,3 @@ Test(faults, one_call_fails_over_all_threads)
     cr_assert_eq(bgi_alloc_live(), live);
     bgi_fault_disarm();
 }
-
-#endif

@@ -13,6 +13,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "../support/faults.h"
+
 static bgi_atomic done, wrong;
 
 /* ---- suspend and commit ---- */
@@ -593,7 +595,6 @@ Test(fiber, a_stack_is_as_large_as_was_asked_for)
     cr_assert_eq(bgi_load(&wrong), 0);
 }
 
-#if BGI_FAULTS
 Test(fiber, without_a_stack_it_is_ended_by_the_layer_above)
 {
     enum { N = 10 };
@@ -655,4 +656,3 @@ Test(fiber, a_suspension_goes_on_when_the_next_has_no_stack)
     rig_reach(&done, 1);
     rig_end(s);
 }
-#endif

@@ -7,6 +7,8 @@
 
 #include "rig.h"
 
+#include "../support/faults.h"
+
 static sem_t gate;
 static bgi_atomic blocked, unblocked, ran, ran_on_spare;
 
@@ -347,7 +349,6 @@ Test(monitor, many_stuck_workers_and_many_items_behind_them)
     rig_end(s);
 }
 
-#if BGI_FAULTS
 /* No thread, or no memory for a place: it is tried again at the next look. */
 Test(monitor, a_spare_that_cannot_be_had_is_tried_for_again)
 {
@@ -367,4 +368,3 @@ Test(monitor, a_spare_that_cannot_be_had_is_tried_for_again)
         rig_end(s);
     }
 }
-#endif

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <signal.h>
 
+#include "../support/faults.h"
+
 /* ---- create, start, stop ---- */
 
 Test(sched, what_cannot_be_is_refused)
@@ -23,7 +25,6 @@ Test(sched, what_cannot_be_is_refused)
     cr_assert_null(s);
 }
 
-#if BGI_FAULTS
 Test(sched, each_allocation_of_create_may_fail)
 {
     struct bgi_sched_config config = rig_config(3, 2);
@@ -61,7 +62,6 @@ Test(sched, each_thread_of_start_may_be_refused)
         }
     }
 }
-#endif
 
 Test(sched, stops_at_any_time)
 {

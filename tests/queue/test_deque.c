@@ -10,6 +10,8 @@
 
 #include <errno.h>
 
+#include "../support/faults.h"
+
 /* Items are numbers from 1: the deque does not look at what they point to. */
 static void *item(size_t n)
 {
@@ -163,7 +165,6 @@ Test(deque, agrees_with_an_array_also_where_indices_wrap)
     }
 }
 
-#if BGI_FAULTS
 Test(deque, a_failed_allocation_leaves_it_as_it_was)
 {
     bgi_deque d;
@@ -193,7 +194,6 @@ Test(deque, a_failed_allocation_leaves_it_as_it_was)
     bgi_deque_destroy(&d);
     cr_assert_eq(bgi_alloc_live(), before);
 }
-#endif
 
 /* ---- races ---- */
 

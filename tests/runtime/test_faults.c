@@ -100,8 +100,6 @@ Test(faults, nothing_is_refused)
     }
 }
 
-#if BGI_FAULTS
-
 static const unsigned kinds[] = {BGI_FAULT_MALLOC,   BGI_FAULT_MMAP,   BGI_FAULT_MADVISE,
                                  BGI_FAULT_MPROTECT, BGI_FAULT_THREAD, BGI_FAULT_ALL};
 
@@ -259,5 +257,3 @@ Test(faults, a_spare_worker_that_cannot_be_had_is_asked_for_again)
         cr_assert(r == 0 || r == -ENOMEM);
     }
 }
-
-#endif

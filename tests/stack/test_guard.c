@@ -15,6 +15,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "../support/faults.h"
+
 enum { PAGES = 64 };
 
 static size_t page;
@@ -108,7 +110,6 @@ Test(guard, mappings_are_limited)
     cr_assert_eq(bgi_guard_install(area + 12 * page, page), BGI_GUARD_CANARY);
 }
 
-#if BGI_FAULTS
 Test(guard, a_failure_is_left_to_the_next_kind)
 {
     enum bgi_guard best = bgi_guard_install(area, page);
@@ -134,7 +135,6 @@ Test(guard, a_failure_is_left_to_the_next_kind)
     cr_assert_eq(bgi_guard_install(area + 10 * page, page), BGI_GUARD_PROTECT);
     cr_assert_eq(bgi_guard_install(area + 12 * page, page), BGI_GUARD_CANARY);
 }
-#endif
 
 Test(guard, kinds_have_names)
 {

@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../support/faults.h"
+
 #define KIB ((size_t)1024)
 
 struct end {
@@ -329,7 +331,6 @@ Test(overflow, threads_have_a_signal_stack)
     cr_assert_eq(after.ss_flags & SS_DISABLE, before.ss_flags & SS_DISABLE);
 }
 
-#if BGI_FAULTS
 Test(overflow, a_refused_signal_stack_is_told)
 {
     stack_t off = {.ss_sp = NULL, .ss_size = 0, .ss_flags = SS_DISABLE};
@@ -346,4 +347,3 @@ Test(overflow, a_refused_signal_stack_is_told)
         cr_assert_eq(sigaltstack(&before, NULL), 0);
     }
 }
-#endif

@@ -19,6 +19,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "../support/faults.h"
+
 #define KIB ((size_t)1024)
 #define DEFAULT (256 * KIB)
 
@@ -517,7 +519,6 @@ Test(stack, one_in_use_keeps_the_pool_from_going, .signal = SIGABRT)
 
 /* ---- refusals ---- */
 
-#if BGI_FAULTS
 /* A life of a pool; 0, or -1 when something was refused. */
 static int small_life(void)
 {
@@ -565,9 +566,7 @@ Test(stack, every_refusal_is_borne)
         cr_assert_eq(bgi_alloc_live(), live);
     }
 }
-#endif
 
-#if BGI_FAULTS
 Test(stack, a_small_address_space_is_used_up)
 {
     bgi_fault_arm(BGI_FAULT_MMAP, 1); /* the first, large piece */
@@ -579,4 +578,3 @@ Test(stack, a_small_address_space_is_used_up)
     cr_assert_eq(c.slots, 16);
     bgi_stack_put(pool, 0, s);
 }
-#endif

@@ -8,6 +8,8 @@
 #ifndef TESTS_TASK_CHECK_H
 #define TESTS_TASK_CHECK_H
 
+#include "../support/faults.h"
+
 #include "base/alloc.h"
 #include "base/atomic.h"
 #include "base/compiler.h"
