@@ -129,8 +129,6 @@ static void check_counts(const bgi_sched *s)
     bgi_word used = bgi_load(&s->used);
     bgi_word searching = 0, spares = 0;
 
-    bgi_check(used >= s->workers && used <= s->places, "scheduler: %zu places are used, of %u..%u",
-              used, s->workers, s->places);
     for (unsigned i = 0; i < used; i++) {
         bgi_word state = bgi_load(&s->worker[i].state);
         searching += (bgi_word)s->worker[i].searching;
@@ -151,8 +149,9 @@ static void check_counts(const bgi_sched *s)
 void bgi_sched_check(bgi_sched *s)
 {
     bgi_word slept = 0;
-    check_counts(s);
     bgi_word used = bgi_load(&s->used);
+    bgi_check(used >= s->workers && used <= s->places, "scheduler: %zu places are used, of %u..%u",
+              used, s->workers, s->places);
     for (unsigned i = 0; i < used; i++) {
         bgi_worker *w = &s->worker[i];
         check_words(s, w, i);
@@ -163,6 +162,7 @@ void bgi_sched_check(bgi_sched *s)
         each_slot(w, stamp);
         slept += bgi_load(&w->parks);
     }
+    check_counts(s);
     for (unsigned i = 0; i < used; i++) {
         each_slot(&s->worker[i], check_stamp);
     }

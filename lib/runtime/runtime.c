@@ -7,6 +7,7 @@
  */
 #include "arch/cpu.h"
 #include "stack/overflow.h"
+#include "task/check.h"
 #include "task/task.h"
 
 #include <brigade/runtime.h>
@@ -126,6 +127,7 @@ static void report_unawaited(bg_task *t, void *arg)
 static void finish(bg_runtime *rt)
 {
     bgi_sched_join(rt->sched);
+    bgi_tasks_check_ended(rt);
     bgi_task_each(rt, report_unawaited, NULL);
     release(rt);
 }

@@ -35,6 +35,9 @@ struct bgi_slab {
     uint64_t marked, protected; /* how each slot is guarded; neither: not yet, or by a canary */
     uint64_t drop;              /* slots being given back */
     struct bgi_slab *dropping;  /* the next slab with such slots */
+#if BGI_DEBUG
+    uint64_t seen; /* slots that a walker has come upon; its own */
+#endif
 };
 
 /* A slot taken out of the cold. */

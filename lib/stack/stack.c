@@ -22,10 +22,9 @@
 #include "base/panic.h"
 #include "base/rank.h"
 
-#include "arch/lock.h"
-
+#include "stack/check.h"
 #include "stack/overflow.h"
-#include "stack/slab.h"
+#include "stack/pool.h"
 
 #include <limits.h>
 #include <stdint.h>
@@ -33,30 +32,12 @@
 #include <unistd.h>
 
 enum {
-    CLASSES = 11,  /* the default, and 16 KiB to 8 MiB */
-    BIG = CLASSES, /* a slab of its own */
     COLOURS = 15,
     COLOUR_STEP = BGI_CACHE_LINE,
     TRIM_ROUND = 8 * BGI_STACK_BATCH, /* stacks dropped between two looks at the lock */
 };
 
-struct size_class {
-    size_t size;
-    bgi_stack *batches; /* by batch_next */
-    size_t pooled, idle, keep;
-    struct bgi_list partial; /* slabs with cold slots */
-};
-
-struct bgi_stack_global {
-    BGI_ALIGNED(BGI_FALSE_SHARING_RANGE) bgi_lock lock;
-    size_t page;
-    struct bgi_list slabs;
-    size_t slab_count, slots, cold;
-    struct size_class class[CLASSES];
-    BGI_ALIGNED(BGI_FALSE_SHARING_RANGE) bgi_lock trimming;
-};
-
-_Static_assert(BGI_STACK_MIN << (CLASSES - 2) == 8 << 20, "the largest class");
+_Static_assert(BGI_STACK_MIN << (BGI_STACK_CLASSES - 2) == 8 << 20, "the largest class");
 _Static_assert((COLOURS - 1) * COLOUR_STEP + sizeof(bgi_stack) + 8192 <= BGI_STACK_MIN,
                "the smallest stack still holds something");
 
@@ -69,7 +50,7 @@ static void slab_enter(struct bgi_stack_global *g, struct bgi_slab *slab)
     g->slab_count++;
     g->slots += slab->count;
     g->cold += (size_t)__builtin_popcountll(slab->cold);
-    if (slab->class != BIG) {
+    if (slab->class != BGI_STACK_BIG) {
         bgi_list_push_back(&g->class[slab->class].partial, &slab->partial);
     }
 }
@@ -125,31 +106,33 @@ static bgi_stack *slot_warm(struct bgi_stack_global *g, struct bgi_slot slot)
 
 /* ---- sizes and batches ---- */
 
-/* BIG for what fits in no class; *size becomes the nominal size, 0 when it is beyond reason. */
+/* BGI_STACK_BIG for what fits in no class; *size becomes the nominal size, 0 when it is beyond
+ * reason. */
 static unsigned class_of(const struct bgi_stack_global *g, size_t *size)
 {
     size_t want = *size < BGI_STACK_MIN ? BGI_STACK_MIN : *size;
     if (want > PTRDIFF_MAX / 2) {
         *size = 0;
-        return BIG;
+        return BGI_STACK_BIG;
     }
     want = (want + g->page - 1) & ~(g->page - 1);
     size_t power = BGI_STACK_MIN;
     unsigned class = 1;
-    while (power < want && class < CLASSES) {
+    while (power < want && class < BGI_STACK_CLASSES) {
         power *= 2;
         class ++;
     }
-    if (*size == 0 || want == g->class[0].size || (class < CLASSES && power == g->class[0].size)) {
+    if (*size == 0 || want == g->class[0].size ||
+        (class < BGI_STACK_CLASSES && power == g->class[0].size)) {
         *size = g->class[0].size;
         return 0;
     }
-    *size = class < CLASSES ? power : want;
-    return class < CLASSES ? class : BIG;
+    *size = class < BGI_STACK_CLASSES ? power : want;
+    return class < BGI_STACK_CLASSES ? class : BGI_STACK_BIG;
 }
 
 /* Under the lock. `s` heads a list of n. */
-static void batch_give(struct size_class *k, bgi_stack *s, unsigned n)
+static void batch_give(struct bgi_stack_class *k, bgi_stack *s, unsigned n)
 {
     s->batch_next = k->batches;
     s->batch_count = n;
@@ -158,7 +141,7 @@ static void batch_give(struct size_class *k, bgi_stack *s, unsigned n)
 }
 
 /* Under the lock: a whole batch, or NULL. */
-static bgi_stack *batch_take(struct size_class *k)
+static bgi_stack *batch_take(struct bgi_stack_class *k)
 {
     bgi_stack *s = k->batches;
     if (s) {
@@ -172,7 +155,7 @@ static bgi_stack *batch_take(struct size_class *k)
 }
 
 /* A slot that is cold, in an old slab or a new one. */
-static bgi_stack *get_cold(struct bgi_stack_global *g, struct size_class *k)
+static bgi_stack *get_cold(struct bgi_stack_global *g, struct bgi_stack_class *k)
 {
     bgi_lock_acquire(&g->lock);
     if (bgi_list_empty(&k->partial)) {
@@ -195,7 +178,7 @@ static bgi_stack *get_cold(struct bgi_stack_global *g, struct size_class *k)
 
 static bgi_stack *get_big(struct bgi_stack_global *g, size_t size)
 {
-    struct bgi_slab *slab = size ? bgi_slab_create(BIG, size, g->page, 1) : NULL;
+    struct bgi_slab *slab = size ? bgi_slab_create(BGI_STACK_BIG, size, g->page, 1) : NULL;
     if (!slab) {
         return NULL;
     }
@@ -212,10 +195,10 @@ BGI_NOINLINE bgi_stack *bgi_stack_get_slow(bgi_stack_pool *pool, unsigned cache,
     struct bgi_stack_cache *c = &pool->cache[cache];
     unsigned class = class_of(g, &size);
     bgi_assert(cache < pool->caches);
-    if (class == BIG) {
+    if (class == BGI_STACK_BIG) {
         return get_big(g, size);
     }
-    struct size_class *k = &g->class[class];
+    struct bgi_stack_class *k = &g->class[class];
     if (class == 0 && !c->head && c->spare) {
         c->head = c->spare;
         c->count = BGI_STACK_BATCH;
@@ -257,7 +240,7 @@ BGI_NOINLINE void bgi_stack_put_slow(bgi_stack_pool *pool, unsigned cache, bgi_s
     bgi_assert(cache < pool->caches);
     bgi_stack_check(s);
     unsigned class = s->slab->class;
-    if (class == BIG) {
+    if (class == BGI_STACK_BIG) {
         put_big(g, s);
         return;
     }
@@ -331,7 +314,7 @@ static int slab_is_surplus(const struct bgi_stack_global *g, const struct bgi_sl
 }
 
 /* Under global->trimming: takes up to TRIM_ROUND stacks of a class back to cold. */
-static size_t trim_round(struct bgi_stack_global *g, struct size_class *k, size_t want)
+static size_t trim_round(struct bgi_stack_global *g, struct bgi_stack_class *k, size_t want)
 {
     struct bgi_slab *touched = NULL;
     struct bgi_slab *dead = NULL;
@@ -399,8 +382,8 @@ size_t bgi_stack_trim(bgi_stack_pool *pool, size_t budget)
     if (!bgi_lock_try(&g->trimming)) {
         return 0;
     }
-    for (unsigned i = 0; i < CLASSES; i++) {
-        struct size_class *k = &g->class[i];
+    for (unsigned i = 0; i < BGI_STACK_CLASSES; i++) {
+        struct bgi_stack_class *k = &g->class[i];
         bgi_lock_acquire(&g->lock);
         size_t surplus = k->idle > k->keep ? k->idle - k->keep : 0;
         bgi_lock_release(&g->lock);
@@ -416,6 +399,9 @@ size_t bgi_stack_trim(bgi_stack_pool *pool, size_t budget)
         bgi_lock_acquire(&g->lock);
         k->idle = k->pooled;
         bgi_lock_release(&g->lock);
+    }
+    if (done != 0) {
+        bgi_stack_pool_check_shared(pool);
     }
     bgi_lock_release(&g->trimming);
     return done;
@@ -441,8 +427,8 @@ bgi_stack_pool *bgi_stack_pool_create(size_t default_size, unsigned caches)
     bgi_lock_init(&g->lock, BGI_RANK_STACKS, "stacks");
     bgi_lock_init(&g->trimming, BGI_RANK_STACKS - 1, "stacks trimming");
     bgi_list_init(&g->slabs);
-    for (unsigned i = 0; i < CLASSES; i++) {
-        struct size_class *k = &g->class[i];
+    for (unsigned i = 0; i < BGI_STACK_CLASSES; i++) {
+        struct bgi_stack_class *k = &g->class[i];
         k->size = i == 0 ? default_size : (size_t)BGI_STACK_MIN << (i - 1);
         k->keep = i == 0 ? BGI_STACK_KEEP : BGI_STACK_KEEP_OTHER;
         bgi_list_init(&k->partial);
@@ -462,11 +448,12 @@ void bgi_stack_pool_destroy(bgi_stack_pool *pool)
         return;
     }
     struct bgi_stack_global *g = pool->global;
+    bgi_stack_pool_check(pool);
     for (unsigned i = 0; i < pool->caches; i++) {
         bgi_stack_flush(pool, i);
     }
     size_t idle = 0;
-    for (unsigned i = 0; i < CLASSES; i++) {
+    for (unsigned i = 0; i < BGI_STACK_CLASSES; i++) {
         idle += g->class[i].pooled;
 #if BGI_ASAN || BGI_TSAN || BGI_VALGRIND
         for (bgi_stack *b = g->class[i].batches; b; b = b->batch_next) {
@@ -497,7 +484,7 @@ void bgi_stack_pool_counts(bgi_stack_pool *pool, bgi_stack_counts *out)
     out->slots = g->slots;
     out->cold = g->cold;
     out->pooled = 0;
-    for (unsigned i = 0; i < CLASSES; i++) {
+    for (unsigned i = 0; i < BGI_STACK_CLASSES; i++) {
         out->pooled += g->class[i].pooled;
     }
     bgi_lock_release(&g->lock);

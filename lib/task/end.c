@@ -10,6 +10,7 @@
  * not miss each other: each counts itself, fences, and sums; the later of the two fences sees both.
  */
 #include "task/task.h"
+#include "wait/check.h"
 
 #include <errno.h>
 
@@ -88,6 +89,9 @@ bgi_item *bgi_task_end(bgi_worker *w, bg_task *t)
     bg_runtime *rt = bgi_task_runtime(t);
     bgi_item *next = NULL;
 
+#if BGI_DEBUG
+    bgi_waiter_check_idle(&t->waiter, bg_task_name(t));
+#endif
     if (bgi_unlikely(rt->max_tasks != 0)) {
         (void)bgi_fetch_sub(&rt->alive, 1); /* before anybody can know that it has ended */
     }

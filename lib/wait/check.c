@@ -1,0 +1,47 @@
+/*
+ * What the transitions of waiter.h allow. ARMED is set only while there are no signals, with the
+ * reason cleared, and each claim clears it; SHIELDED comes and goes with it; a cancel that finds
+ * ARMED without SHIELDED claims.
+ */
+#include "wait/check.h"
+
+#if BGI_DEBUG
+
+#include "base/check.h"
+
+static void check_word(bgi_word s, const char *what)
+{
+    int armed = (s & BGI_WAITER_ARMED) != 0;
+    int shielded = (s & BGI_WAITER_SHIELDED) != 0;
+    bgi_word named = BGI_WAITER_ARMED | BGI_WAITER_SHIELDED | BGI_WAITER_CANCEL | BGI_WAITER_REASON;
+
+    bgi_check((s & (BGI_WAITER_SIGNAL - 1) & ~named) == 0,
+              "waiter of '%s': %#zx: a bit that nobody sets", what, s);
+    bgi_check(armed || !shielded, "waiter of '%s': %#zx: SHIELDED and not ARMED", what, s);
+    bgi_check(!armed || s < BGI_WAITER_SIGNAL, "waiter of '%s': %#zx: ARMED with signals", what, s);
+    bgi_check(!armed || (s & BGI_WAITER_REASON) == 0, "waiter of '%s': %#zx: ARMED with a reason",
+              what, s);
+    bgi_check(!armed || shielded || (s & BGI_WAITER_CANCEL) == 0,
+              "waiter of '%s': %#zx: cancelled, ARMED and not SHIELDED", what, s);
+}
+
+void bgi_waiter_check(const bgi_waiter *w, const char *what)
+{
+    check_word(bgi_load_acquire(&w->state), what);
+}
+
+void bgi_waiter_check_idle(const bgi_waiter *w, const char *what)
+{
+    bgi_word s = bgi_load_acquire(&w->state);
+    check_word(s, what);
+    bgi_check((s & BGI_WAITER_ARMED) == 0, "waiter of '%s': %#zx: ARMED between two waits", what,
+              s);
+    bgi_check(s < BGI_WAITER_SIGNAL, "waiter of '%s': %#zx: a signal is left over", what, s);
+}
+
+#else
+
+/* A translation unit has to declare something. */
+typedef int bgi_wait_check_compiled_away;
+
+#endif

@@ -1,0 +1,82 @@
+/*
+ * The walker of the waiter's word: all words the transitions lead to pass, the others do not.
+ */
+#include "wait/check.h"
+
+#include "dies.h"
+
+static bgi_waiter waiter;
+
+static bgi_item *wake(bgi_waiter *w, bgi_sched *here)
+{
+    (void)w;
+    (void)here;
+    return NULL;
+}
+
+/* Every sequence of five steps, from a fresh waiter. */
+Test(check, every_reachable_word_passes)
+{
+    enum { STEPS = 6, LENGTH = 5 };
+    unsigned all = 1;
+    for (int i = 0; i < LENGTH; i++) {
+        all *= STEPS;
+    }
+    for (unsigned run = 0; run < all; run++) {
+        bgi_waiter_init(&waiter, wake);
+        bgi_waiter_check_idle(&waiter, "fresh");
+        for (unsigned left = run, i = 0; i < LENGTH; i++, left /= STEPS) {
+            int armed = (bgi_load(&waiter.state) & BGI_WAITER_ARMED) != 0;
+            switch (left % STEPS) {
+            case 0:
+                (void)bgi_waiter_signal(&waiter);
+                break;
+            case 1:
+                (void)bgi_waiter_expire(&waiter);
+                break;
+            case 2:
+                (void)bgi_waiter_cancel(&waiter);
+                break;
+            case 3:
+            case 4:
+                (void)(armed || bgi_waiter_arm(&waiter, left % STEPS == 4));
+                break;
+            default:
+                break;
+            }
+            bgi_waiter_check(&waiter, "stepped");
+        }
+    }
+    cr_assert_lt(bgi_load(&waiter.state), 8 * BGI_WAITER_SIGNAL);
+}
+
+#if BGI_DEBUG
+
+static void check(void *word)
+{
+    bgi_store_ptr(&waiter.state, word);
+    bgi_waiter_check(&waiter, "cook");
+}
+
+static void check_idle(void *word)
+{
+    bgi_store_ptr(&waiter.state, word);
+    bgi_waiter_check_idle(&waiter, "cook");
+}
+
+Test(check, other_words_are_found)
+{
+    DIES(check, (void *)0x20, "brigade: waiter of 'cook': 0x20: a bit that nobody sets");
+    DIES(check, (void *)0x80, "0x80: a bit that nobody sets");
+    DIES(check, (void *)0x2, "0x2: SHIELDED and not ARMED");
+    DIES(check, (void *)0x101, "0x101: ARMED with signals");
+    DIES(check, (void *)0x9, "0x9: ARMED with a reason");
+    DIES(check, (void *)0x5, "0x5: cancelled, ARMED and not SHIELDED");
+    check((void *)0x7); /* shielded: it is not claimed */
+    DIES(check_idle, (void *)0x1, "waiter of 'cook': 0x1: ARMED between two waits");
+    DIES(check_idle, (void *)0x200, "waiter of 'cook': 0x200: a signal is left over");
+    DIES(check_idle, (void *)0x42, "waiter of 'cook': 0x42: a bit that nobody sets");
+    check_idle((void *)0x1c); /* cancelled; a reason is left to read */
+}
+
+#endif
