@@ -6,6 +6,7 @@
 #define TESTS_TASK_CHILD_H
 
 #include "check.h"
+#include "profile.h"
 
 #include <signal.h>
 #include <sys/resource.h>
@@ -40,7 +41,9 @@ static inline struct child_end child_run(void (*fn)(void *arg), void *arg)
         (void)signal(SIGSEGV, SIG_DFL); /* whatever the test's frame set up */
         (void)signal(SIGBUS, SIG_DFL);
         (void)signal(SIGABRT, SIG_DFL);
+        bgt_keep_profile_at_abort();
         fn(arg);
+        bgt_keep_profile();
         _exit(bgi_load(&check_failures) == 0 ? 0 : 100);
     }
     (void)close(fd[1]);

@@ -359,6 +359,121 @@ Test(wheel, a_slot_emptied_while_it_is_dealt_out)
     cr_assert_eq(bgi_wheel_next(&w), BGI_WHEEL_NEVER);
 }
 
+/* Two nodes of a slot above level 0 have moved down, the others have gone, and new ones come: the
+ * slot, now of one tick, moves as a whole behind what was dealt out before. */
+static void refill_a_slot_dealt_out_in_part(uint64_t first, uint64_t second, uint64_t refilled)
+{
+    enum { START = 64 * 64 };
+    static struct bgi_wheel w;
+    bgi_timer_node dealt[2], gone, fresh[2];
+    struct bgi_list due;
+    bgi_list_init(&due);
+    bgi_wheel_init(&w, 0);
+    bgi_wheel_insert(&w, &dealt[0], (START + first) * TICK);
+    bgi_wheel_insert(&w, &dealt[1], (START + second) * TICK);
+    bgi_wheel_insert(&w, &gone, (START + 4095) * TICK);
+    cr_assert_eq(bgi_wheel_advance(&w, START * TICK, &due, 2), 1);
+    cr_assert_eq(bgi_wheel_remove(&w, &gone), 1);
+    bgi_wheel_insert(&w, &fresh[0], (START + refilled) * TICK);
+    bgi_wheel_insert(&w, &fresh[1], (START + refilled) * TICK);
+    cr_assert_eq(bgi_wheel_advance(&w, START * TICK, &due, NO_LIMIT), 0);
+    cr_assert(bgi_list_empty(&due));
+
+    uint64_t earliest = first < refilled ? first : refilled;
+    cr_assert_eq(bgi_wheel_next(&w), (START + earliest) * TICK);
+    cr_assert_eq(fire(&w, (START + earliest) * TICK - 1), 0);
+    cr_assert_eq(bgi_wheel_advance(&w, 2 * START * TICK, &due, NO_LIMIT), 0);
+    if (refilled < first) {
+        cr_assert_eq(first_of(&due), &fresh[0]);
+        cr_assert_eq(first_of(&due), &fresh[1]);
+    }
+    cr_assert_eq(first_of(&due), &dealt[0]);
+    if (refilled >= first && refilled < second) {
+        cr_assert_eq(first_of(&due), &fresh[0]);
+        cr_assert_eq(first_of(&due), &fresh[1]);
+    }
+    cr_assert_eq(first_of(&due), &dealt[1]);
+    if (refilled >= second) {
+        cr_assert_eq(first_of(&due), &fresh[0]);
+        cr_assert_eq(first_of(&due), &fresh[1]);
+    }
+    cr_assert_null(first_of(&due));
+    cr_assert_eq(bgi_wheel_count(&w), 0);
+}
+
+Test(wheel, a_slot_dealt_out_in_part_is_emptied_and_filled_again)
+{
+    refill_a_slot_dealt_out_in_part(3 * 64 + 5, 3 * 64 + 9, 3 * 64 + 1); /* before them */
+    refill_a_slot_dealt_out_in_part(3 * 64 + 5, 3 * 64 + 9, 3 * 64 + 7);
+    refill_a_slot_dealt_out_in_part(3 * 64 + 5, 3 * 64 + 9, 3 * 64 + 11); /* after them */
+    refill_a_slot_dealt_out_in_part(3 * 64 + 5, 3 * 64 + 9, 3 * 64 + 9);  /* as the last */
+    refill_a_slot_dealt_out_in_part(5, 9, 9);                             /* to level 0 */
+    refill_a_slot_dealt_out_in_part(5, 9, 77);                            /* to an empty slot */
+}
+
+Test(wheel, a_slot_dealt_out_in_part_is_emptied_filled_and_emptied)
+{
+    static struct bgi_wheel w;
+    bgi_timer_node dealt, gone, back;
+    struct bgi_list due;
+    bgi_list_init(&due);
+    bgi_wheel_init(&w, 0);
+    bgi_wheel_insert(&w, &dealt, 140 * TICK);
+    bgi_wheel_insert(&w, &gone, 150 * TICK);
+    cr_assert_eq(bgi_wheel_advance(&w, 128 * TICK, &due, 1), 1);
+    cr_assert_eq(bgi_wheel_remove(&w, &gone), 1);
+    bgi_wheel_insert(&w, &back, 150 * TICK);
+    cr_assert_eq(bgi_wheel_remove(&w, &back), 1);
+    cr_assert_eq(bgi_wheel_advance(&w, 128 * TICK, &due, 1), 0);
+    cr_assert_eq(bgi_wheel_next(&w), 140 * TICK);
+    cr_assert_eq(fire(&w, 140 * TICK), 1);
+    cr_assert_eq(bgi_wheel_count(&w), 0);
+}
+
+Test(wheel, late_ones_come_out_before_more_is_dealt_out)
+{
+    static struct bgi_wheel w;
+    bgi_timer_node node[3], late[3];
+    struct bgi_list due;
+    bgi_list_init(&due);
+    bgi_wheel_init(&w, 0);
+    for (size_t i = 0; i < 3; i++) {
+        bgi_wheel_insert(&w, &node[i], (140 + i) * TICK);
+    }
+    cr_assert_eq(bgi_wheel_advance(&w, 128 * TICK, &due, 1), 1);
+    for (size_t i = 0; i < 3; i++) {
+        bgi_wheel_insert(&w, &late[i], (100 + i) * TICK);
+    }
+    cr_assert_eq(bgi_wheel_next(&w), 127 * TICK, "there is something to do at once");
+    cr_assert_eq(bgi_wheel_advance(&w, 128 * TICK, &due, 2), 1, "one late one is left");
+    cr_assert_eq(length_of(&due), 2);
+    cr_assert_eq(bgi_wheel_advance(&w, 128 * TICK, &due, 2), 1, "and one to be dealt out");
+    cr_assert_eq(length_of(&due), 3);
+    cr_assert_eq(bgi_wheel_advance(&w, 200 * TICK, &due, NO_LIMIT), 0);
+    for (size_t i = 0; i < 3; i++) {
+        cr_assert_eq(first_of(&due), &late[i]);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        cr_assert_eq(first_of(&due), &node[i]);
+    }
+    cr_assert_eq(bgi_wheel_count(&w), 0);
+}
+
+Test(wheel, starts_at_the_end_of_time)
+{
+    static struct bgi_wheel w;
+    bgi_timer_node last, never, late;
+    bgi_wheel_init(&w, UINT64_MAX);
+    bgi_wheel_insert(&w, &last, BGI_WHEEL_LAST);
+    bgi_wheel_insert(&w, &never, UINT64_MAX);
+    bgi_wheel_insert(&w, &late, 1);
+    cr_assert_eq(fire(&w, UINT64_MAX), 2, "all but the one that is never due");
+    cr_assert_not(bgi_timer_node_pending(&last));
+    cr_assert(bgi_timer_node_pending(&never));
+    cr_assert_eq(bgi_wheel_next(&w), BGI_WHEEL_NEVER);
+    cr_assert_eq(bgi_wheel_remove(&w, &never), 1);
+}
+
 /* -- the oracle ------------------------------------------------------------------------------- */
 
 enum { POOL = 120, STEPS = 60000 };

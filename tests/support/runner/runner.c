@@ -12,6 +12,7 @@
  */
 #include <criterion/criterion.h>
 
+#include "../profile.h"
 #include "base/atomic.h"
 
 #include <errno.h>
@@ -137,6 +138,7 @@ static void run_in_child(const struct bgt_test *test, const struct bgt_options *
     (void)sigemptyset(&child_signal);
     (void)sigaddset(&child_signal, SIGCHLD);
     (void)sigprocmask(SIG_UNBLOCK, &child_signal, NULL);
+    bgt_keep_profile_at_abort();
     if (o->init != NULL) {
         o->init();
     }

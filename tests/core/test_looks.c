@@ -1,0 +1,793 @@
+/*
+ * The monitor's judgement, look by look: workers made by hand, a clock, a /proc and a neighbour
+ * that the test moves. The monitor is compiled here once more, in place of the library's, with
+ * these in their places; core/test_monitor.c has the real one.
+ */
+#include "rig.h"
+
+#include "arch/futex.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+static bg_time cpu_used; /* by every thread; negative: it cannot be asked */
+static const char *stat_text;
+static int stat_fails; /* 1: at open, 2: at read */
+static int stats_open;
+
+static int proc_open(const char *path, int flags)
+{
+    cr_expect(strncmp(path, "/proc/self/task/", 16) == 0 && flags == (O_RDONLY | O_CLOEXEC));
+    if (stat_fails == 1) {
+        return -1;
+    }
+    stats_open++;
+    return 1000;
+}
+
+static ssize_t proc_read(int fd, void *to, size_t size)
+{
+    size_t n = strlen(stat_text);
+    cr_expect_eq(fd, 1000);
+    if (stat_fails == 2) {
+        return -1;
+    }
+    n = n < size ? n : size;
+    memcpy(to, stat_text, n);
+    return (ssize_t)n;
+}
+
+static int proc_close(int fd)
+{
+    cr_expect_eq(fd, 1000);
+    stats_open--;
+    return 0;
+}
+
+static int thread_clock(clockid_t clock, struct timespec *ts)
+{
+    (void)clock;
+    ts->tv_sec = (time_t)(cpu_used / BG_S);
+    ts->tv_nsec = (long)(cpu_used % BG_S);
+    return cpu_used < 0 ? -1 : 0;
+}
+
+static void (*neighbour)(bgi_atomic *word); /* comes once, just before a compare-and-swap */
+
+static int met_cas(bgi_atomic *p, bgi_word old, bgi_word want)
+{
+    void (*comes)(bgi_atomic *) = neighbour;
+    neighbour = NULL;
+    if (comes != NULL) {
+        comes(p);
+    }
+    return bgi_cas(p, old, want);
+}
+
+static size_t trims, unused_stacks;
+
+static size_t trim_script(bgi_stack_pool *pool, size_t budget)
+{
+    (void)pool;
+    trims++;
+    size_t n = unused_stacks < budget ? unused_stacks : budget;
+    unused_stacks -= n;
+    return n;
+}
+
+#define open proc_open
+#define read proc_read
+#define close proc_close
+#define clock_gettime thread_clock
+#define bgi_cas met_cas
+#define bgi_stack_trim trim_script
+#include "core/monitor.c"
+#undef open
+#undef read
+#undef close
+#undef clock_gettime
+#undef bgi_cas
+#undef bgi_stack_trim
+
+/* ---- the clock of the test ---- */
+
+static bg_time time_now = 1000 * BG_S;
+static void (*at_clock)(void);
+
+static bg_time read_now(void *ctx)
+{
+    void (*then)(void) = at_clock;
+    (void)ctx;
+    at_clock = NULL;
+    if (then != NULL) {
+        then();
+    }
+    return time_now;
+}
+
+static void own_clock(void)
+{
+    static const struct bgi_clock_ops ops = {read_now, NULL};
+    bgi_clock_set_ops(&ops);
+}
+
+/* ---- whether a thread is blocked ---- */
+
+Test(looks, what_proc_says_of_a_thread)
+{
+    static const struct {
+        const char *text;
+        unsigned weight;
+    } table[] = {
+        {"12 (bg-worker-0) R 1 12", 0},
+        {"12 (bg-worker-0) D 1 12", 1},
+        {"12 (bg-worker-0) S 1 12", STUCK_AT},
+        {"12 (bg-worker-0) T 1 12", STUCK_AT},
+        {"12 (name) R) S 1 12", STUCK_AT}, /* a name may hold anything */
+        {"12 (name) S) R 1 12", 0},
+        {"12 (bg-worker-0)", STUCK_AT}, /* what cannot be read is taken for blocked */
+        {"12 (bg-worker-0)R", STUCK_AT},
+        {"12 R", STUCK_AT},
+        {"", STUCK_AT},
+    };
+    bgi_worker w;
+    memset((void *)&w, 0, sizeof w);
+    for (size_t i = 0; i < BGI_ARRAY_LEN(table); i++) {
+        stat_text = table[i].text;
+        cr_assert_eq(blocked_weight(&w), table[i].weight, "%zu", i);
+    }
+    stat_text = "12 (bg-worker-0) R 1 12";
+    stat_fails = 2; /* it has just ended */
+    cr_assert_eq(blocked_weight(&w), STUCK_AT);
+    stat_fails = 1;
+    cr_assert_eq(blocked_weight(&w), STUCK_AT);
+    cr_assert_eq(stats_open, 0);
+}
+
+static bgi_worker watched;
+
+/* A look after which the thread has used so much CPU time. */
+static int look_after(bg_time used, const char *text)
+{
+    cpu_used += used;
+    stat_text = text;
+    return look_at(&watched);
+}
+
+static void watch(void)
+{
+    memset((void *)&watched, 0, sizeof watched);
+    bgi_store(&watched.state, BGI_ACTIVE);
+    bgi_store(&watched.tid, 1);
+    bgi_store(&watched.tick, 5);
+    cr_assert_not(look_at(&watched), "its tick has moved");
+    cr_assert_not(look_at(&watched), "the first time that it has not");
+}
+
+Test(looks, one_is_stuck_when_it_computes_or_is_blocked)
+{
+    static const char runs[] = "1 (a) R", sleeps[] = "1 (a) S", disk[] = "1 (a) D";
+    watch();
+    cr_assert(look_after(BG_MS, runs), "a period of CPU time in the same item");
+    cr_assert(look_after(0, runs), "and it stays so");
+    bgi_store(&watched.tick, 6);
+    cr_assert_not(look_after(BG_MS, runs), "until its tick moves");
+
+    watch();
+    cr_assert(look_after(0, sleeps), "blocked");
+
+    watch();
+    for (int i = 0; i < 20; i++) {
+        cr_assert_not(look_after(0, runs), "it waits for a core");
+    }
+    cr_assert(look_after(0, sleeps));
+
+    watch();
+    cr_assert_not(look_after(0, disk), "often just the lock of the address space");
+    cr_assert_not(look_after(0, disk));
+    cr_assert(look_after(0, disk), "but not so often");
+
+    watch();
+    for (int i = 0; i < 3; i++) { /* it gets a core now and then: not asked whether it is blocked */
+        cr_assert_not(look_after(BG_MS * 3 / 10, sleeps));
+    }
+    cr_assert(look_after(BG_MS * 3 / 10, sleeps), "in sum it has computed for a period");
+
+    watch();
+    cpu_used = -1; /* a thread that has gone has no clock */
+    cr_assert(look_after(0, sleeps));
+}
+
+Test(looks, who_is_not_at_work_is_not_stuck)
+{
+    static const char sleeps[] = "1 (a) S";
+    for (int i = 0; i < 4; i++) {
+        watch();
+        if (i == 0) {
+            bgi_store(&watched.state, BGI_IDLE);
+        } else if (i == 1) {
+            bgi_store(&watched.state, BGI_RETIRED);
+        } else if (i == 2) {
+            bgi_store(&watched.tid, 0); /* its thread has not started */
+        }
+        for (int k = 0; k < 5; k++) {
+            cr_assert_eq(look_after(0, sleeps), i == 3, "%d", i);
+        }
+    }
+}
+
+/* ---- what waits behind it ---- */
+
+static void run_nothing(bgi_worker *w, bgi_item *item)
+{
+    (void)w;
+    (void)item;
+}
+
+static bgi_item items[200];
+
+static void expire_item(bgi_timer *t, bgi_expiry *out)
+{
+    size_t *i = (size_t *)(void *)(t + 1);
+    out->item = &items[*i];
+}
+
+struct numbered_timer {
+    bgi_timer timer;
+    size_t number;
+};
+
+static struct numbered_timer timers[100];
+
+Test(looks, only_what_stays_where_it_is_waits)
+{
+    own_clock();
+    bgi_sched *s = rig_create(1, 0);
+    bgi_worker *w = &s->worker[0];
+    struct bgi_fifo chain;
+    cr_assert_not(waits_behind(w, time_now));
+
+    (void)bgi_runq_push(&w->queue, &items[0].link, &chain);
+    (void)bgi_runq_push(&w->queue, &items[1].link, &chain);
+    bgi_store(&w->queue.head, bgi_load(&w->queue.head)); /* as the last look saw it */
+    cr_assert(waits_behind(w, time_now));
+    (void)bgi_runq_pop(&w->queue);
+    cr_assert_not(waits_behind(w, time_now), "others take from it");
+    cr_assert(waits_behind(w, time_now), "no longer");
+    (void)bgi_runq_pop(&w->queue);
+    cr_assert_not(waits_behind(w, time_now));
+    cr_assert_not(waits_behind(w, time_now));
+
+    void *fork;
+    cr_assert_eq(bgi_deque_push(&w->forks, &items[2]), 0);
+    cr_assert_eq(bgi_deque_push(&w->forks, &items[3]), 0);
+    cr_assert(waits_behind(w, time_now));
+    cr_assert_eq(bgi_deque_steal(&w->forks, &fork), 1);
+    cr_assert_not(waits_behind(w, time_now), "a thief has been there");
+    cr_assert(waits_behind(w, time_now));
+    cr_assert_eq(bgi_deque_steal(&w->forks, &fork), 1);
+    cr_assert_not(waits_behind(w, time_now));
+
+    cr_assert_null(bgi_runq_put_next(&w->queue, &items[4].link));
+    cr_assert_not(waits_behind(w, time_now), "it may just have come");
+    cr_assert(waits_behind(w, time_now));
+    cr_assert_eq(bgi_runq_put_next(&w->queue, &items[5].link), &items[4].link);
+    cr_assert_not(waits_behind(w, time_now), "another one");
+    (void)bgi_runq_pop(&w->queue);
+    cr_assert_not(waits_behind(w, time_now));
+
+    bgi_timer_init(&timers[0].timer, expire_item);
+    cr_assert_eq(bgi_timers_start_at(&w->timers, &timers[0].timer, time_now + BG_S, NULL, NULL), 1);
+    cr_assert_not(waits_behind(w, time_now));
+    cr_assert(waits_behind(w, time_now + BG_S), "a timer is due");
+    cr_assert_eq(bgi_timers_stop(&w->timers, &timers[0].timer), 1);
+    size_t fired = 0;
+    (void)bgi_timers_run(w, &w->timers, 1, time_now, 1, &fired);
+    cr_assert_not(waits_behind(w, time_now + BG_S));
+    bgi_timers_add_fresh(&w->timers, &timers[0].timer, BG_S);
+    cr_assert(waits_behind(w, time_now), "a fresh one has no time yet");
+    cr_assert_eq(bgi_timers_stop(&w->timers, &timers[0].timer), 1);
+    bgi_sched_destroy(s);
+}
+
+/* ---- spares ---- */
+
+/* A scheduler of one worker and two spares that have retired; threads there are none. */
+static bgi_sched *with_retired_spares(void)
+{
+    own_clock();
+    bgi_sched *s = rig_create(1, 2);
+    for (unsigned i = 1; i < 3; i++) {
+        cr_assert_eq(bgi_worker_prepare(s, i), 0);
+        bgi_store(&s->worker[i].state, BGI_RETIRED);
+    }
+    bgi_store(&s->worker[0].state, BGI_ACTIVE);
+    bgi_store(&s->used, 3);
+    return s;
+}
+
+static void calls_itself_up(bgi_atomic *state)
+{
+    cr_expect(bgi_cas(state, BGI_RETIRED, BGI_ACTIVE));
+}
+
+Test(looks, a_spare_is_lent_once)
+{
+    bgi_sched *s = with_retired_spares();
+    neighbour = calls_itself_up;
+    lend_spare(s);
+    cr_assert_eq(bgi_load(&s->worker[1].state), BGI_ACTIVE);
+    cr_assert_eq(bgi_load(&s->spares_active), 0, "counted by who called it up, not twice");
+    cr_assert_eq(bgi_load(&s->worker[2].state), BGI_RETIRED, "one is enough for this look");
+    lend_spare(s);
+    cr_assert_eq(bgi_load(&s->worker[2].state), BGI_ACTIVE);
+    cr_assert_eq(bgi_load(&s->spares_active), 1);
+    cr_assert_eq(bgi_load(&s->spares_peak), 1);
+    lend_spare(s);
+    cr_assert_eq(bgi_load(&s->spares_active), 1, "there is none left");
+    bgi_store(&s->worker[1].state, BGI_RETIRED);
+    bgi_store(&s->spares_active, 0);
+    lend_spare(s);
+    cr_assert_eq(bgi_load(&s->spares_peak), 1, "the peak was as high before");
+    bgi_sched_destroy(s);
+}
+
+static void another_retires(bgi_atomic *active)
+{
+    (void)bgi_fetch_sub(active, 1);
+}
+
+Test(looks, only_surplus_spares_retire)
+{
+    bgi_sched *s = with_retired_spares();
+    bgi_store(&s->spares_active, 2);
+    bgi_store(&s->stuck, 2);
+    cr_assert_not(is_surplus(s));
+    bgi_store(&s->stuck, 1);
+    neighbour = another_retires;
+    cr_assert_not(is_surplus(s), "the other one was, and has gone");
+    cr_assert_eq(bgi_load(&s->spares_active), 1);
+    bgi_store(&s->stuck, 0);
+    cr_assert(is_surplus(s));
+    cr_assert_eq(bgi_load(&s->spares_active), 0);
+    bgi_sched_destroy(s);
+}
+
+/* Sets n timers on a worker, due now. */
+static void set_timers(bgi_worker *w, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        items[i].run = run_nothing;
+        timers[i].number = i;
+        bgi_timer_init(&timers[i].timer, expire_item);
+        cr_assert_eq(bgi_timers_start_at(&w->timers, &timers[i].timer, time_now, NULL, NULL), 1);
+    }
+    time_now += BG_MS;
+}
+
+static bgi_sched *retiring; /* with its worker 1 about to retire */
+static unsigned sleeps;
+
+/* Calls the sleeper up the second time it sleeps. */
+static int lend_in_sleep(void *ctx, bgi_atomic *w, uint32_t expected, int64_t deadline)
+{
+    (void)ctx;
+    (void)w;
+    (void)expected;
+    (void)deadline;
+    if (++sleeps == 2) {
+        cr_expect_eq(bgi_load(&retiring->worker[1].state), BGI_RETIRED);
+        cr_expect_eq(bgi_load(&retiring->spares_active), 0);
+        lend_spare(retiring);
+    }
+    return -ETIMEDOUT;
+}
+
+static int stop_in_sleep(void *ctx, bgi_atomic *w, uint32_t expected, int64_t deadline)
+{
+    (void)ctx;
+    (void)w;
+    (void)expected;
+    (void)deadline;
+    sleeps++;
+    bgi_sched_stop(retiring);
+    return -ETIMEDOUT;
+}
+
+static int wake_nobody(void *ctx, bgi_atomic *w, int n)
+{
+    (void)ctx;
+    (void)w;
+    (void)n;
+    return 0;
+}
+
+static const struct bgi_futex_ops lending = {lend_in_sleep, wake_nobody, NULL};
+static const struct bgi_futex_ops stopping = {stop_in_sleep, wake_nobody, NULL};
+
+static bgi_worker *about_to_retire(void)
+{
+    retiring = with_retired_spares();
+    bgi_store(&retiring->worker[1].state, BGI_ACTIVE);
+    bgi_store(&retiring->spares_active, 1);
+    return &retiring->worker[1];
+}
+
+Test(looks, a_retired_spare_sleeps_until_it_is_called_up)
+{
+    bgi_worker *w = about_to_retire();
+    bgi_futex_set_ops(&lending);
+    w->searching = 1;
+    bgi_store(&retiring->searching, 1);
+    set_timers(w, 3);
+    cr_assert_eq(bgi_spare_retire(w), 1);
+    cr_assert_eq(sleeps, 2);
+    cr_assert_eq(bgi_load(&w->state), BGI_ACTIVE);
+    cr_assert_eq(bgi_load(&retiring->spares_active), 1);
+    cr_assert_eq(bgi_load(&retiring->searching), 0);
+    cr_assert_eq(bgi_injector_size(&retiring->injector), 3, "what its timers woke is for others");
+    cr_assert(bgi_runq_empty(&w->queue));
+    bgi_store(&retiring->stuck, 1);
+    cr_assert_eq(bgi_spare_retire(w), 0, "one is stuck: it stays");
+    bgi_futex_set_ops(NULL);
+    bgi_sched_destroy(retiring);
+    cr_assert_eq(bgi_load(&rig_dropped_items), 3);
+}
+
+Test(looks, a_retired_spare_ends_with_the_scheduler)
+{
+    bgi_worker *w = about_to_retire();
+    bgi_futex_set_ops(&stopping);
+    cr_assert_eq(bgi_spare_retire(w), 1);
+    cr_assert_eq(sleeps, 1);
+    cr_assert_eq(bgi_load(&w->state), BGI_RETIRED);
+    bgi_futex_set_ops(NULL);
+    bgi_sched_destroy(retiring);
+}
+
+Test(looks, a_retired_spare_comes_back_when_its_timers_wake_many)
+{
+    bgi_worker *w = about_to_retire();
+    bgi_futex_set_ops(&stopping);
+    set_timers(w, BGI_TIMERS_BATCH / 2);
+    cr_assert_eq(bgi_spare_retire(w), 1);
+    cr_assert_eq(sleeps, 0);
+    cr_assert_eq(bgi_load(&w->state), BGI_ACTIVE);
+    cr_assert_eq(bgi_load(&retiring->spares_active), 1, "it counts again");
+    cr_assert_eq(bgi_runq_size(&w->queue), BGI_TIMERS_BATCH / 2, "and runs them itself");
+    bgi_futex_set_ops(NULL);
+    bgi_sched_destroy(retiring);
+    cr_assert_eq(bgi_load(&rig_dropped_items), BGI_TIMERS_BATCH / 2);
+}
+
+static void the_monitor_lends_it(bgi_atomic *state)
+{
+    cr_expect_eq(bgi_load(state), BGI_RETIRED);
+    lend_spare(retiring);
+}
+
+static void then_the_monitor_lends_it(bgi_atomic *spares)
+{
+    (void)spares;
+    neighbour = the_monitor_lends_it; /* the first one is at the count of the active */
+}
+
+Test(looks, a_retired_spare_is_called_up_as_it_comes_back)
+{
+    bgi_worker *w = about_to_retire();
+    bgi_futex_set_ops(&stopping);
+    set_timers(w, BGI_TIMERS_BATCH / 2);
+    neighbour = then_the_monitor_lends_it;
+    cr_assert_eq(bgi_spare_retire(w), 1);
+    cr_assert_eq(bgi_load(&w->state), BGI_ACTIVE);
+    cr_assert_eq(bgi_load(&retiring->spares_active), 1, "counted once");
+    cr_assert_eq(sleeps, 0);
+    bgi_futex_set_ops(NULL);
+    bgi_sched_destroy(retiring);
+}
+
+static bgi_timer restarted;
+
+static void start_another(bg_fn fn, void *arg)
+{
+    (void)fn;
+    bgi_timers_add_fresh(arg, &restarted, 60 * BG_S);
+}
+
+static void expire_start(bgi_timer *t, bgi_expiry *out)
+{
+    bgi_timers *s = bgi_timer_home(t);
+    out->act = start_another;
+    out->arg = s;
+}
+
+Test(looks, a_retired_spare_settles_what_its_callbacks_start)
+{
+    bgi_worker *w = about_to_retire();
+    bgi_timer t;
+    bgi_futex_set_ops(&stopping);
+    bgi_timer_init(&t, expire_start);
+    bgi_timer_init(&restarted, expire_start);
+    cr_assert_eq(bgi_timers_start_at(&w->timers, &t, time_now, NULL, NULL), 1);
+    time_now += BG_MS;
+    cr_assert_eq(bgi_spare_retire(w), 1);
+    cr_assert_eq(sleeps, 1, "only when that one had its time");
+    cr_assert_geq(bgi_timers_next(&w->timers), time_now + 60 * BG_S);
+    cr_assert_lt(bgi_timers_next(&w->timers), BG_TIME_MAX);
+    bgi_futex_set_ops(NULL);
+    bgi_sched_destroy(retiring);
+    cr_assert_eq(bgi_load(&rig_dropped_timers), 1);
+}
+
+/* ---- one look at everybody ---- */
+
+static size_t poll_nothing(bgi_driver *d, bgi_worker *w)
+{
+    (void)d;
+    (void)w;
+    return 0;
+}
+
+static const struct bgi_driver_ops polling_ops = {"polling", NULL, NULL, poll_nothing};
+static bgi_driver polling = {&polling_ops};
+
+/* One worker that is stuck, whatever is looked at. */
+static void get_stuck(bgi_sched *s, unsigned i)
+{
+    bgi_worker *w = &s->worker[i];
+    bgi_store(&w->state, BGI_ACTIVE);
+    bgi_store(&w->tid, 1);
+    w->seen_tick = bgi_load(&w->tick);
+    w->same_tick = STUCK_AT;
+}
+
+static void sleep_announced(bgi_sched *s, unsigned i)
+{
+    bgi_store(&s->worker[i].state, BGI_IDLE);
+    bgi_ec_prepare(&s->idle, &s->worker[i].node);
+}
+
+Test(looks, with_descriptors_one_must_be_left_to_poll)
+{
+    bgi_sched *s = with_retired_spares();
+    get_stuck(s, 0);
+    cr_assert(look(s));
+    cr_assert_eq(bgi_load(&s->stuck), 1);
+    cr_assert_eq(bgi_load(&s->worker[0].held_up), 1);
+    cr_assert_eq(bgi_load(&s->spares_active), 0, "nothing waits for it");
+    s->driver = &polling;
+    cr_assert(look(s));
+    cr_assert_eq(bgi_load(&s->spares_active), 1, "nobody else can poll");
+    cr_assert(look(s));
+    cr_assert_eq(bgi_load(&s->spares_active), 1, "now there is one");
+    bgi_sched_destroy(s);
+}
+
+Test(looks, with_descriptors_and_one_that_is_free_no_spare_is_needed)
+{
+    own_clock();
+    bgi_sched *s = rig_create(2, 1);
+    s->driver = &polling;
+    cr_assert_eq(bgi_worker_prepare(s, 2), 0);
+    bgi_store(&s->worker[2].state, BGI_RETIRED);
+    bgi_store(&s->used, 3);
+    get_stuck(s, 0);
+    bgi_store(&s->worker[1].state, BGI_ACTIVE);
+    cr_assert(look(s));
+    cr_assert_eq(bgi_load(&s->stuck), 1);
+    cr_assert_eq(bgi_load(&s->spares_active), 0, "the other one will poll");
+    bgi_store(&s->worker[0].tick, 9);
+    cr_assert(look(s));
+    cr_assert_eq(bgi_load(&s->stuck), 0);
+    bgi_sched_destroy(s);
+}
+
+Test(looks, what_is_injected_is_hurried_and_helped)
+{
+    bgi_sched *s = with_retired_spares();
+    rig_inject(s, &items[0]);
+    cr_assert(look(s));
+    cr_assert_eq(bgi_load(&s->worker[0].budget), 1, "it looks around after this item");
+    cr_assert_eq(bgi_load(&s->spares_active), 0);
+    get_stuck(s, 0);
+    cr_assert(look(s));
+    cr_assert_eq(bgi_load(&s->spares_active), 1);
+    bgi_store(&s->worker[0].tick, 9);
+    bgi_store(&s->worker[1].state, BGI_IDLE);
+    bgi_store(&s->worker[1].node.word, 0);
+    cr_assert(look(s));
+    cr_assert_neq(bgi_load(&s->worker[1].node.word), 0, "called so that it retires");
+    bgi_sched_destroy(s);
+}
+
+Test(looks, a_due_timer_hurries_its_worker)
+{
+    bgi_sched *s = with_retired_spares();
+    bgi_worker *w = &s->worker[0];
+    set_timers(w, 1);
+    cr_assert(look(s));
+    cr_assert_eq(bgi_load(&w->budget), 1);
+    cr_assert_eq(bgi_load(&s->spares_active), 0);
+    get_stuck(s, 0);
+    cr_assert(look(s));
+    cr_assert_eq(bgi_load(&s->spares_active), 1, "somebody else must fire it");
+    bgi_sched_destroy(s);
+}
+
+/* Whether a look woke the one that sleeps. */
+static int look_wakes(bgi_sched *s, int reason_to_look_again)
+{
+    cr_expect_eq(look(s) != 0, reason_to_look_again);
+    int woken = bgi_ec_waiting(&s->idle) == 0;
+    if (woken) {
+        cr_expect_eq(bgi_load(&s->searching), 1);
+        bgi_store(&s->searching, 0);
+        sleep_announced(s, 0);
+    }
+    return woken;
+}
+
+Test(looks, somebody_leads)
+{
+    own_clock();
+    bgi_sched *s = rig_create(2, 0);
+    sleep_announced(s, 0);
+    bgi_store(&s->worker[1].state, BGI_IDLE);
+    cr_assert_not(look_wakes(s, 0), "nothing to lead for");
+
+    bgi_timer_init(&timers[0].timer, expire_item);
+    cr_assert_eq(bgi_timers_start_at(&s->worker[0].timers, &timers[0].timer, time_now + 60 * BG_S,
+                                     NULL, NULL),
+                 1);
+    cr_assert(look_wakes(s, 1), "a timer, nobody leads, nobody is awake");
+    bgi_store(&s->leader, 2);
+    cr_assert_not(look_wakes(s, 0), "worker 1 leads");
+    bgi_store(&s->leader, 0);
+    bgi_store(&s->worker[1].state, BGI_ACTIVE);
+    cr_assert_not(look_wakes(s, 1), "one that is awake will lead when it sleeps");
+    time_now += 61 * BG_S;
+    cr_assert(look_wakes(s, 1), "but this one is due");
+    bgi_store(&s->leader, 2);
+    cr_assert_not(look_wakes(s, 1));
+    bgi_store(&s->leader, 0);
+
+    size_t fired = 0;
+    cr_assert_eq(bgi_timers_stop(&s->worker[0].timers, &timers[0].timer), 1);
+    (void)bgi_timers_run(&s->worker[0], &s->worker[0].timers, 1, time_now, 1, &fired);
+    cr_assert_not(look_wakes(s, 1));
+    s->driver = &polling;
+    cr_assert_not(look_wakes(s, 1), "the one that is awake polls");
+    bgi_store(&s->worker[1].state, BGI_IDLE);
+    cr_assert(look_wakes(s, 1), "somebody must wait for the descriptors");
+    bgi_store(&s->leader, 2);
+    cr_assert_not(look_wakes(s, 0));
+    bgi_sched_destroy(s);
+}
+
+/* ---- the thread itself ---- */
+
+static bgi_sched *watched_sched;
+static unsigned short_sleeps, long_sleeps, long_sleeps_wanted;
+
+static int monitor_sleeps(void *ctx, bgi_atomic *w, uint32_t expected, int64_t deadline)
+{
+    (void)ctx;
+    (void)expected;
+    cr_expect(w == &watched_sched->monitor_node.word);
+    if (deadline >= 0) {
+        short_sleeps++;
+        time_now = deadline;
+        return -ETIMEDOUT;
+    }
+    cr_expect(bgi_load(&watched_sched->monitor_asleep));
+    if (++long_sleeps == long_sleeps_wanted) {
+        bgi_sched_stop(watched_sched);
+    }
+    bgi_ec_kick(&watched_sched->monitor_node);
+    return 0;
+}
+
+static const struct bgi_futex_ops monitor_ops = {monitor_sleeps, wake_nobody, NULL};
+
+static void watch_the_monitor(void)
+{
+    own_clock();
+    watched_sched = rig_create(1, 0);
+    bgi_store(&watched_sched->worker[0].state, BGI_IDLE);
+    bgi_futex_set_ops(&monitor_ops);
+}
+
+static void end_of_watch(void)
+{
+    cr_assert_not(bgi_load(&watched_sched->monitor_asleep));
+    bgi_futex_set_ops(NULL);
+    bgi_sched_destroy(watched_sched);
+}
+
+Test(looks, after_some_quiet_ones_it_sleeps_without_an_end)
+{
+    watch_the_monitor();
+    unused_stacks = 2 * TRIM_BUDGET + 1;
+    long_sleeps_wanted = 4;
+    cr_assert_null(bgi_monitor_main(watched_sched));
+    cr_assert_eq(long_sleeps, 4);
+    cr_assert_eq(unused_stacks, 0, "unused memory is given back before that");
+    cr_assert_geq(trims, 3 + 3);
+    cr_assert_geq(short_sleeps, 4 * QUIET_LOOKS, "woken, it has looked as often again");
+    end_of_watch();
+}
+
+static void wakes_up(void);
+
+/* At the clock of the look that comes after the monitor has said that it sleeps. */
+static void wakes_up(void)
+{
+    if (!bgi_load(&watched_sched->monitor_asleep)) {
+        at_clock = wakes_up;
+        return;
+    }
+    bgi_store(&watched_sched->worker[0].state, BGI_ACTIVE);
+}
+
+static int sleeps_again_soon(void *ctx, bgi_atomic *w, uint32_t expected, int64_t deadline)
+{
+    if (bgi_load(&watched_sched->worker[0].state) == BGI_ACTIVE && deadline >= 0) {
+        cr_expect_eq(long_sleeps, 0, "it saw that one was awake");
+        bgi_store(&watched_sched->worker[0].state, BGI_IDLE);
+        long_sleeps_wanted = 1;
+    }
+    return monitor_sleeps(ctx, w, expected, deadline);
+}
+
+Test(looks, one_wakes_up_as_the_monitor_goes_to_sleep)
+{
+    static const struct bgi_futex_ops ops = {sleeps_again_soon, wake_nobody, NULL};
+    watch_the_monitor();
+    bgi_futex_set_ops(&ops);
+    at_clock = wakes_up;
+    cr_assert_null(bgi_monitor_main(watched_sched));
+    cr_assert_eq(long_sleeps, 1);
+    cr_assert_geq(short_sleeps, 2 * QUIET_LOOKS);
+    end_of_watch();
+}
+
+static void all_stop(void)
+{
+    if (!bgi_load(&watched_sched->monitor_asleep)) {
+        at_clock = all_stop;
+        return;
+    }
+    bgi_sched_stop(watched_sched);
+}
+
+Test(looks, a_stop_comes_as_the_monitor_goes_to_sleep)
+{
+    watch_the_monitor();
+    at_clock = all_stop;
+    cr_assert_null(bgi_monitor_main(watched_sched));
+    cr_assert_eq(long_sleeps, 0);
+    end_of_watch();
+}
+
+static unsigned looks_until_trim;
+
+static int monitor_works(void *ctx, bgi_atomic *w, uint32_t expected, int64_t deadline)
+{
+    if (trims == 1 && looks_until_trim == 0) {
+        looks_until_trim = short_sleeps;
+        bgi_sched_stop(watched_sched);
+    }
+    return monitor_sleeps(ctx, w, expected, deadline);
+}
+
+Test(looks, also_a_busy_runtime_gives_unused_stacks_back)
+{
+    static const struct bgi_futex_ops ops = {monitor_works, wake_nobody, NULL};
+    watch_the_monitor();
+    bgi_futex_set_ops(&ops);
+    bgi_store(&watched_sched->worker[0].state, BGI_ACTIVE);
+    cr_assert_null(bgi_monitor_main(watched_sched));
+    cr_assert_eq(looks_until_trim, TRIM_LOOKS);
+    cr_assert_eq(long_sleeps, 0);
+    end_of_watch();
+}

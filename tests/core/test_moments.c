@@ -1,0 +1,345 @@
+/*
+ * Workers at the same words at the same moment: who leads, who searches, who is woken. The files of
+ * parking, searching, submitting and of the loop are compiled here once more, in place of the
+ * library's, with a neighbour who comes just before or after a compare-and-swap.
+ */
+#include "rig.h"
+
+#include "arch/futex.h"
+
+#include <errno.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+static void (*comes_before)(bgi_atomic *word), (*comes_after)(bgi_atomic *word); /* once each */
+
+static void meet(void (**who)(bgi_atomic *), bgi_atomic *word)
+{
+    void (*comes)(bgi_atomic *) = *who;
+    *who = NULL;
+    if (comes != NULL) {
+        comes(word);
+    }
+}
+
+static int met_cas(bgi_atomic *p, bgi_word old, bgi_word want)
+{
+    meet(&comes_before, p);
+    int r = bgi_cas(p, old, want);
+    meet(&comes_after, p);
+    return r;
+}
+
+static void (*thief)(bgi_deque *d);
+
+static int met_steal(bgi_deque *d, void **item)
+{
+    if (thief != NULL) {
+        thief(d);
+    }
+    return bgi_deque_steal(d, item);
+}
+
+static int slack_known, slack_set;
+
+static int met_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
+{
+    if (option == PR_GET_TIMERSLACK) {
+        return slack_known ? prctl(option, a, b, c, d) : -1;
+    }
+    slack_set++;
+    return prctl(option, a, b, c, d);
+}
+
+#define bgi_cas met_cas
+#define bgi_deque_steal met_steal
+#define prctl met_prctl
+#include "core/park.c"
+#include "core/steal.c"
+#include "core/submit.c"
+#include "core/worker.c"
+#undef bgi_cas
+#undef bgi_deque_steal
+#undef prctl
+
+static unsigned sleeps;
+
+static int wake_at_once(void *ctx, bgi_atomic *w, uint32_t expected, int64_t deadline)
+{
+    (void)ctx;
+    (void)w;
+    (void)expected;
+    (void)deadline;
+    sleeps++;
+    return -ETIMEDOUT;
+}
+
+static int wake_nobody(void *ctx, bgi_atomic *w, int n)
+{
+    (void)ctx;
+    (void)w;
+    (void)n;
+    return 0;
+}
+
+static const struct bgi_futex_ops no_sleep = {wake_at_once, wake_nobody, NULL};
+
+static bgi_sched *here;
+
+/* A scheduler without threads: this one plays all of its workers. */
+static bgi_sched *new_sched(unsigned workers)
+{
+    here = rig_create(workers, 0);
+    for (unsigned i = 0; i < workers; i++) {
+        bgi_store(&here->worker[i].state, BGI_ACTIVE);
+    }
+    bgi_futex_set_ops(&no_sleep);
+    return here;
+}
+
+static void end(void)
+{
+    bgi_futex_set_ops(NULL);
+    bgi_sched_destroy(here);
+}
+
+static void sleep_announced(unsigned i)
+{
+    bgi_store(&here->worker[i].state, BGI_IDLE);
+    bgi_ec_prepare(&here->idle, &here->worker[i].node);
+}
+
+/* ---- leading ---- */
+
+static void the_leader_resigns(bgi_atomic *leader)
+{
+    bgi_store(leader, 0);
+}
+
+Test(moments, the_leader_resigns_as_another_goes_to_sleep)
+{
+    bgi_sched *s = new_sched(2);
+    bgi_store(&s->leader, 2);
+    comes_after = the_leader_resigns;
+    bgi_park(&s->worker[0]);
+    cr_assert_eq(sleeps, 1);
+    cr_assert_eq(bgi_load(&s->leader_until), BG_TIME_MAX, "it led itself then");
+    cr_assert_eq(bgi_load(&s->leader), 0);
+    cr_assert_eq(bgi_load(&s->worker[0].state), BGI_ACTIVE);
+    cr_assert_eq(bgi_load(&s->worker[0].parks), 1);
+    end();
+}
+
+Test(moments, who_does_not_lead_sleeps_without_an_end)
+{
+    bgi_sched *s = new_sched(2);
+    bgi_store(&s->leader, 2);
+    bgi_store(&s->leader_until, 5);
+    bgi_park(&s->worker[0]);
+    cr_assert_eq(sleeps, 1);
+    cr_assert_eq(bgi_load(&s->leader), 2);
+    cr_assert_eq(bgi_load(&s->leader_until), 5);
+    end();
+}
+
+Test(moments, nobody_sleeps_once_it_is_stopped)
+{
+    bgi_sched *s = new_sched(2);
+    bgi_store(&s->stopping, 1);
+    bgi_park(&s->worker[0]);
+    cr_assert_eq(sleeps, 0);
+    cr_assert_eq(bgi_load(&s->worker[0].state), BGI_ACTIVE);
+    cr_assert_eq(bgi_load(&s->worker[0].parks), 0);
+    cr_assert_eq(bgi_ec_waiting(&s->idle), 0);
+    end();
+}
+
+static bgi_item item[4];
+
+static void an_item_comes(bgi_atomic *leader)
+{
+    (void)leader;
+    struct bgi_fifo chain;
+    bgi_fifo_init(&chain);
+    bgi_fifo_push(&chain, &item[0].link);
+    bgi_injector_push(&here->injector, &chain, 1);
+    bgi_notify(here);
+}
+
+Test(moments, an_item_comes_between_the_second_look_and_the_sleep)
+{
+    bgi_sched *s = new_sched(2);
+    comes_before = an_item_comes; /* at the word of the leader */
+    bgi_park(&s->worker[0]);
+    cr_assert_eq(sleeps, 0, "its notification was there before");
+    cr_assert(s->worker[0].searching, "counted in by who notified it");
+    cr_assert_eq(bgi_load(&s->searching), 1);
+    end();
+    cr_assert_eq(bgi_load(&rig_dropped_items), 1);
+}
+
+/* ---- searching ---- */
+
+static void *stolen;
+
+static void another_thief(bgi_deque *d)
+{
+    void *got;
+    thief = NULL;
+    if (bgi_deque_steal(d, &got) == 1) {
+        stolen = got;
+    }
+}
+
+Test(moments, the_fork_is_gone_but_the_queue_is_there)
+{
+    bgi_sched *s = new_sched(2);
+    struct bgi_fifo chain;
+    cr_assert_eq(bgi_deque_push(&s->worker[1].forks, &item[0]), 0);
+    cr_assert_eq(bgi_runq_push(&s->worker[1].queue, &item[1].link, &chain), 0);
+    thief = another_thief;
+    cr_assert_eq(steal_from(&s->worker[0], &s->worker[1], 0), &item[1]);
+    cr_assert_eq(stolen, &item[0]);
+    cr_assert_null(steal_from(&s->worker[0], &s->worker[1], 1));
+    end();
+}
+
+Test(moments, a_stopped_search_ends)
+{
+    bgi_sched *s = new_sched(2);
+    bgi_store(&s->stopping, 1);
+    bgi_worker *w = &s->worker[0];
+    cr_assert_null(bgi_runq_put_next(&s->worker[1].queue, &item[0].link));
+    cr_assert_null(bgi_search(w), "not as far as the next slots");
+    cr_assert(w->searching);
+    bgi_stop_searching(w);
+    cr_assert_eq(bgi_load(&s->searching), 0);
+    end();
+}
+
+/* ---- waking ---- */
+
+static void another_wakes_one(bgi_atomic *searching)
+{
+    cr_expect_eq(bgi_load(searching), 0);
+    bgi_notify(here);
+}
+
+Test(moments, two_submitters_wake_one_sleeper)
+{
+    bgi_sched *s = new_sched(4);
+    sleep_announced(0);
+    sleep_announced(1);
+    comes_before = another_wakes_one;
+    bgi_notify(s);
+    cr_assert_eq(bgi_ec_waiting(&s->idle), 1, "the woken one searches for both");
+    cr_assert_eq(bgi_load(&s->searching), 1);
+    end();
+}
+
+static void the_sleeper_wakes_by_itself(bgi_atomic *searching)
+{
+    (void)searching;
+    cr_expect_eq(bgi_ec_cancel(&here->idle, &here->worker[0].node), 0);
+}
+
+static void and_another_goes_to_sleep(bgi_atomic *searching)
+{
+    the_sleeper_wakes_by_itself(searching);
+    sleep_announced(1);
+}
+
+Test(moments, the_sleeper_wakes_by_itself_as_it_is_to_be_woken)
+{
+    bgi_sched *s = new_sched(4);
+    sleep_announced(0);
+    comes_after = the_sleeper_wakes_by_itself;
+    bgi_notify(s);
+    cr_assert_eq(bgi_load(&s->searching), 0, "nobody was woken to search");
+    end();
+}
+
+Test(moments, one_wakes_by_itself_and_another_sleeps)
+{
+    bgi_sched *s = new_sched(4);
+    sleep_announced(0);
+    comes_after = and_another_goes_to_sleep;
+    bgi_notify(s);
+    cr_assert_eq(bgi_ec_waiting(&s->idle), 0, "the other one was woken");
+    cr_assert_eq(bgi_load(&s->searching), 1);
+    cr_assert_eq(bgi_ec_cancel(&s->idle, &s->worker[1].node), 1);
+    end();
+}
+
+static unsigned driver_wakes;
+
+static void count_wakes(bgi_driver *d, bgi_worker *w)
+{
+    (void)d;
+    cr_expect_eq(bgi_load(&here->leader), w->index + 1);
+    driver_wakes++;
+}
+
+Test(moments, the_driver_is_told_when_its_poller_is_woken)
+{
+    static const struct bgi_driver_ops ops = {"counting", NULL, count_wakes, NULL};
+    static bgi_driver driver = {&ops};
+    bgi_sched *s = new_sched(2);
+    s->driver = &driver;
+    sleep_announced(0);
+    bgi_store(&s->leader, 2);
+    bgi_notify(s);
+    cr_assert_eq(driver_wakes, 0, "another one waits in the driver");
+    bgi_store(&s->searching, 0);
+    sleep_announced(0);
+    bgi_store(&s->leader, 1);
+    bgi_notify(s);
+    cr_assert_eq(driver_wakes, 1);
+    s->driver = &bgi_driver_default;
+    bgi_store(&s->searching, 0);
+    sleep_announced(0);
+    bgi_notify(s);
+    cr_assert_eq(driver_wakes, 1, "there is none to tell");
+    end();
+}
+
+/* ---- timers ---- */
+
+static void expire_nothing(bgi_timer *t, bgi_expiry *out)
+{
+    (void)t;
+    (void)out;
+}
+
+Test(moments, a_timer_that_has_moved_is_not_pending_here)
+{
+    bgi_sched *s = new_sched(2);
+    bgi_timers *first = &s->worker[0].timers, *second = &s->worker[1].timers;
+    bgi_timer t;
+    bgi_timer_init(&t, expire_nothing);
+    cr_assert_eq(bgi_timers_start_at(second, &t, BG_S, NULL, NULL), 1);
+    cr_assert_eq(bgi_timers_pending_stranger(first, &t), 0);
+    cr_assert_eq(bgi_timers_pending_stranger(second, &t), 1);
+    cr_assert_eq(bgi_timers_stop_stranger(first, &t), 0);
+    cr_assert_eq(bgi_timers_stop(second, &t), 1);
+    cr_assert_eq(bgi_timers_pending_stranger(second, &t), 0);
+    end();
+}
+
+/* ---- the thread of a worker ---- */
+
+Test(moments, a_thread_without_a_timer_slack_keeps_none)
+{
+    bgi_sched *s = new_sched(1);
+    struct thread_before was = become_worker(&s->worker[0]);
+    cr_assert_eq(slack_set, 1);
+    cr_assert_eq(bgi_worker_self(), &s->worker[0]);
+    leave_worker(&s->worker[0], was);
+    cr_assert_eq(slack_set, 1, "there is nothing to go back to");
+    cr_assert_null(bgi_worker_self());
+    slack_known = 1;
+    was = become_worker(&s->worker[0]);
+    leave_worker(&s->worker[0], was);
+    cr_assert_eq(slack_set, 3);
+    end();
+}

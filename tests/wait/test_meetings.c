@@ -1,0 +1,158 @@
+/*
+ * Two at the same waiter, the second always between the first one's look and its claim: each first
+ * one looks again, and does what it would have done had it come later.
+ *
+ * Labels: aarch64
+ */
+#include "wait/waiter.h"
+
+#include "trap.h"
+
+static bgi_waiter *w;
+static int others_result;
+
+static bgi_item *wake_nobody(bgi_waiter *waiter, bgi_sched *here)
+{
+    (void)waiter;
+    (void)here;
+    return NULL;
+}
+
+static void arms(void *shielded)
+{
+    others_result = bgi_waiter_arm(w, shielded != NULL);
+}
+
+static void signals(void *arg)
+{
+    (void)arg;
+    others_result = bgi_waiter_signal(w);
+}
+
+static void expires(void *arg)
+{
+    (void)arg;
+    others_result = bgi_waiter_expire(w);
+}
+
+static void cancels(void *arg)
+{
+    (void)arg;
+    others_result = bgi_waiter_cancel(w);
+}
+
+static void *const shielded = &others_result;
+
+/* A waiter with this state, and who comes between. */
+static void prepare(bgi_word state, void (*other)(void *arg), void *arg)
+{
+    if (w == NULL) {
+        w = trap_place(sizeof *w, 0);
+        trap_setup();
+    }
+    bgi_waiter_init(w, wake_nobody);
+    bgi_store(&w->state, state);
+    trap_set(&w->state, TRAP_WRITE, other, arg);
+}
+
+static bgi_word state_after(void)
+{
+    cr_assert(trap_sprung());
+    return bgi_load(&w->state);
+}
+
+#define BY(reason) ((bgi_word)BGI_REASON_##reason << BGI_WAITER_REASON_SHIFT)
+
+Test(meetings, the_tools_are_there)
+{
+    cr_assert_eq(sizeof(bgi_waiter) <= trap_page_size(), 1);
+}
+
+Test(meetings, who_arms_meets_a_signal)
+{
+    TRAP_OR_SKIP();
+    prepare(0, signals, NULL);
+    cr_assert_eq(bgi_waiter_arm(w, 0), 0, "the wait is over");
+    cr_assert_eq(state_after(), BY(WAKER));
+    cr_assert_eq(others_result, 0);
+}
+
+Test(meetings, who_arms_meets_a_cancel)
+{
+    TRAP_OR_SKIP();
+    prepare(0, cancels, NULL);
+    cr_assert_eq(bgi_waiter_arm(w, 0), 0);
+    cr_assert_eq(state_after(), BGI_WAITER_CANCEL | BY(CANCELLER));
+    prepare(0, cancels, NULL);
+    cr_assert_eq(bgi_waiter_arm(w, 1), 1, "shielded, it waits all the same");
+    cr_assert_eq(state_after(), BGI_WAITER_CANCEL | BGI_WAITER_ARMED | BGI_WAITER_SHIELDED);
+    cr_assert_eq(others_result, 0);
+}
+
+Test(meetings, a_signal_meets_one_that_arms)
+{
+    TRAP_OR_SKIP();
+    prepare(0, arms, NULL);
+    cr_assert_eq(bgi_waiter_signal(w), 1, "claimed, where it had found nobody waiting");
+    cr_assert_eq(state_after(), BY(WAKER));
+    cr_assert_eq(others_result, 1);
+}
+
+Test(meetings, a_signal_meets_a_signal)
+{
+    TRAP_OR_SKIP();
+    prepare(BGI_WAITER_ARMED, signals, NULL);
+    cr_assert_eq(bgi_waiter_signal(w), 0, "the other claimed it");
+    cr_assert_eq(state_after(), BGI_WAITER_SIGNAL | BY(WAKER));
+    cr_assert_eq(others_result, 1);
+}
+
+Test(meetings, a_timer_meets_a_signal)
+{
+    TRAP_OR_SKIP();
+    prepare(BGI_WAITER_ARMED, signals, NULL);
+    cr_assert_eq(bgi_waiter_expire(w), 0);
+    cr_assert_eq(state_after(), BY(WAKER));
+    cr_assert_eq(others_result, 1);
+}
+
+Test(meetings, a_timer_meets_a_cancel)
+{
+    TRAP_OR_SKIP();
+    prepare(BGI_WAITER_ARMED, cancels, NULL);
+    cr_assert_eq(bgi_waiter_expire(w), 0);
+    cr_assert_eq(state_after(), BGI_WAITER_CANCEL | BY(CANCELLER));
+    prepare(BGI_WAITER_ARMED | BGI_WAITER_SHIELDED, cancels, NULL);
+    cr_assert_eq(bgi_waiter_expire(w), 1, "a shielded one is not the canceller's");
+    cr_assert_eq(state_after(), BGI_WAITER_CANCEL | BY(TIMER));
+    cr_assert_eq(others_result, 0);
+}
+
+Test(meetings, a_cancel_meets_a_signal)
+{
+    TRAP_OR_SKIP();
+    prepare(BGI_WAITER_ARMED, signals, NULL);
+    cr_assert_eq(bgi_waiter_cancel(w), 0);
+    cr_assert_eq(state_after(), BGI_WAITER_CANCEL | BY(WAKER));
+    cr_assert_eq(others_result, 1);
+}
+
+Test(meetings, a_cancel_meets_a_timer)
+{
+    TRAP_OR_SKIP();
+    prepare(BGI_WAITER_ARMED, expires, NULL);
+    cr_assert_eq(bgi_waiter_cancel(w), 0);
+    cr_assert_eq(state_after(), BGI_WAITER_CANCEL | BY(TIMER));
+    cr_assert_eq(others_result, 1);
+}
+
+Test(meetings, a_cancel_meets_one_that_arms)
+{
+    TRAP_OR_SKIP();
+    prepare(0, arms, NULL);
+    cr_assert_eq(bgi_waiter_cancel(w), 1);
+    cr_assert_eq(state_after(), BGI_WAITER_CANCEL | BY(CANCELLER));
+    prepare(0, arms, shielded);
+    cr_assert_eq(bgi_waiter_cancel(w), 0);
+    cr_assert_eq(state_after(), BGI_WAITER_CANCEL | BGI_WAITER_ARMED | BGI_WAITER_SHIELDED);
+}
