@@ -63,6 +63,11 @@ BGI_NOINLINE unsigned bgi_rank_held(void)
     return ranks.count;
 }
 
+BGI_NOINLINE const char *bgi_rank_top(void)
+{
+    return ranks.count == 0 ? "" : ranks.held[ranks.count - 1].name;
+}
+
 #else
 
 /* A translation unit has to declare something. */

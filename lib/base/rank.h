@@ -4,22 +4,32 @@
  *
  * Each thread keeps a stack of what it holds. Taking a rank that is not above all held ones
  * panics with both names. Locks may be released in any order. A lock taken by a task before it
- * suspends and released by its commit callback stays on one thread, so it needs no more than this.
+ * suspends and released by its commit callback stays on one thread, so it needs no more than this;
+ * one that is held still when the commit has run is a bug, which core/fiber.c panics at.
  *
- * Without BGI_DEBUG the three calls are empty.
+ * Without BGI_DEBUG the calls are empty.
  */
 #ifndef BGI_RANK_H
 #define BGI_RANK_H
 
 #include "base/compiler.h"
 
-/* The ranks, lowest first: all that may be held when a lock is taken stands above it here. */
+/*
+ * The ranks, lowest first: all that may be held when a lock is taken stands above it here. Who
+ * takes another one inside, by the code there is:
+ *   timers     injector, then eventcount: a timer wakes a task of another runtime
+ *   trimming   stacks: a trim looks at the lists
+ * Everybody else takes nothing inside; their order is for those to come.
+ */
 enum bgi_rank {
     BGI_RANK_TIMERS = 10,
     BGI_RANK_TASKS = 20,
     BGI_RANK_INJECTOR = 30,
     BGI_RANK_EVENTCOUNT = 40,
+    BGI_RANK_TRIMMING = 49,
     BGI_RANK_STACKS = 50,
+    BGI_RANK_OVERFLOW = 60,     /* the process's fault handler */
+    BGI_RANK_FAILURE_HOOK = 70, /* read and set; the hook is called without it */
 };
 
 #if BGI_DEBUG
@@ -34,6 +44,9 @@ void bgi_rank_release(unsigned rank, const char *name);
 
 /* How many ranks the calling thread holds. */
 unsigned bgi_rank_held(void);
+
+/* The name of the one taken last. */
+const char *bgi_rank_top(void);
 
 #else
 

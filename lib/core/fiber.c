@@ -1,8 +1,10 @@
 #include "core/fiber.h"
 
 #include "base/panic.h"
+#include "base/rank.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 BGI_RETURN_THUNK;
 
@@ -20,6 +22,35 @@ static int bind(bgi_worker *w, bgi_fiber *f)
     return 0;
 }
 
+#if BGI_DEBUG
+
+/* A lock that a task holds when it suspends is released by its commit, or never on this thread: the
+ * next one to take it here would deadlock, or release it for somebody else. */
+static int run_commit(bgi_worker *w, bgi_commit commit, bgi_fiber *left)
+{
+    char name[64] = "";
+    if (bgi_rank_held() != 0 && left != NULL && w->sched->config.name_of != NULL) {
+        (void)snprintf(name, sizeof name, "%s", w->sched->config.name_of(left));
+    }
+    int again = commit(w, left, w->commit_arg); /* left may be gone after this */
+    if (bgi_rank_held() != 0 && left != NULL) {
+        bgi_panic("task '%s' has suspended with lock '%s' held", name, bgi_rank_top());
+    }
+    if (bgi_rank_held() != 0) {
+        bgi_panic("a task has ended with lock '%s' held", bgi_rank_top());
+    }
+    return again;
+}
+
+#else
+
+BGI_INLINE int run_commit(bgi_worker *w, bgi_commit commit, bgi_fiber *left)
+{
+    return commit(w, left, w->commit_arg);
+}
+
+#endif
+
 /* Runs the commit of whoever was on this worker before. First thing after every switch. */
 BGI_INLINE void switched_in(bgi_worker *w)
 {
@@ -27,7 +58,7 @@ BGI_INLINE void switched_in(bgi_worker *w)
     if (commit != NULL) {
         bgi_fiber *left = w->commit_fiber;
         w->commit = NULL;
-        if (commit(w, left, w->commit_arg)) {
+        if (run_commit(w, commit, left)) {
             struct bgi_link *displaced = bgi_runq_put_next(&w->queue, &left->item.link);
             if (displaced != NULL) {
                 bgi_push(w, bgi_item_of(displaced));
@@ -44,6 +75,7 @@ BGI_INLINE bgi_fiber *choose(bgi_worker *w, bgi_item *next)
         if (bgi_likely(f->stack != NULL || bind(w, f) == 0)) {
             bgi_worker_count(w);
             w->current = f;
+            bgi_stall_began(w, f);
             return f;
         }
     }
@@ -128,6 +160,7 @@ BGI_NOINLINE static struct leave run_bodies(void)
                 f->stack = stack;
                 w->current = f;
                 bgi_worker_count(w);
+                bgi_stall_began(w, f);
                 continue;
             }
         }
@@ -156,6 +189,7 @@ void bgi_fiber_run(bgi_worker *w, bgi_item *item)
         return;
     }
     w->current = f;
+    bgi_stall_began(w, f);
     bgi_context_switch(&w->loop, &f->stack->context);
     switched_in(w);
 }

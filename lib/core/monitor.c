@@ -75,8 +75,12 @@ static unsigned blocked_weight(const bgi_worker *w)
     return state == 'R' ? 0 : state == 'D' ? 1 : STUCK_AT;
 }
 
-/* CPU time of the worker's thread, or 0. */
-static bg_time cpu_time(const bgi_worker *w)
+int bgi_worker_blocked(const bgi_worker *w)
+{
+    return blocked_weight(w) != 0;
+}
+
+bg_time bgi_worker_cpu_time(const bgi_worker *w)
 {
     struct timespec ts;
     /* The clock of a thread by its number: how pthread_getcpuclockid makes it. */
@@ -100,9 +104,9 @@ static int look_at(bgi_worker *w)
     } else if (w->same_tick == 0) {
         w->same_tick = 1;
         w->same_cpu = 0;
-        w->seen_cpu = cpu_time(w);
+        w->seen_cpu = bgi_worker_cpu_time(w);
     } else if (w->same_tick < STUCK_AT) {
-        bg_time cpu = cpu_time(w);
+        bg_time cpu = bgi_worker_cpu_time(w);
         bg_time since = cpu - w->seen_cpu;
         w->seen_cpu = cpu;
         w->same_cpu += since;
@@ -255,6 +259,7 @@ static int look(bgi_sched *s)
         bgi_word state = bgi_load_acquire(&w->state);
         int is_stuck = look_at(w);
         bgi_store_release(&w->held_up, (bgi_word)is_stuck);
+        bgi_stall_look(w, is_stuck);
         stuck += (bgi_word)is_stuck;
         awake += state == BGI_ACTIVE;
         free += state == BGI_IDLE || (state == BGI_ACTIVE && !is_stuck);

@@ -151,6 +151,7 @@ int bgi_sched_start(bgi_sched *s, int caller_is_first)
     static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGPROF};
     sigset_t others, before;
 
+    bgi_stall_setup(s);
     /* The program's signals are the business of the program's threads; a thread's own are not. */
     (void)sigfillset(&others);
     for (size_t i = 0; i < BGI_ARRAY_LEN(own); i++) {

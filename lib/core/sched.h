@@ -44,6 +44,7 @@
 #include "base/random.h"
 #include "core/driver.h"
 #include "core/item.h"
+#include "core/stall.h"
 #include "core/timers.h"
 #include "queue/deque.h"
 #include "queue/eventcount.h"
@@ -98,6 +99,9 @@ typedef struct bgi_worker {
     unsigned same_tick;
     bg_time seen_cpu, same_cpu;
     bgi_word seen_first, seen_fork, seen_next;
+#if BGI_DEBUG
+    struct bgi_stall stall;
+#endif
     /* Counters, written by the owner, read by anybody. */
     BGI_ALIGNED(BGI_FALSE_SHARING_RANGE) bgi_atomic steals;
     bgi_atomic parks;
@@ -112,6 +116,8 @@ struct bgi_sched_config {
     bgi_driver *driver; /* NULL: bgi_driver_default */
     /* The task layer: runs a fiber's body on its stack and ends it; what may run next, or NULL. */
     bgi_item *(*body)(bgi_worker *w, struct bgi_fiber *f);
+    /* The task layer: a fiber's name, for reports; NULL: they have none. */
+    const char *(*name_of)(const struct bgi_fiber *f);
     /* The task layer: an item left in a queue when nothing runs any more, a timer left in a wheel.
      */
     void (*drop_item)(bgi_item *item);
@@ -144,6 +150,9 @@ typedef struct bgi_sched {
     bgi_ec_node monitor_node;
     bgi_thread monitor;
     int has_monitor;
+#if BGI_DEBUG
+    bg_duration stall_after; /* 0: stalls are not reported */
+#endif
 } bgi_sched;
 
 /* ---- core/sched.c: life ---- */
@@ -295,6 +304,11 @@ void bgi_wake_worker(bgi_worker *w);
 /* ---- core/monitor.c ---- */
 
 void *bgi_monitor_main(void *sched);
+
+/* The monitor: CPU time of the worker's thread, or 0; whether the thread is blocked in the kernel.
+ */
+bg_time bgi_worker_cpu_time(const bgi_worker *w);
+int bgi_worker_blocked(const bgi_worker *w);
 
 /* A spare worker that is about to sleep: 1 if it was surplus and is now needed again (or the
  * scheduler stops), 0 if it is not surplus. Waits in between. */

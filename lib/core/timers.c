@@ -118,7 +118,9 @@ int bgi_timers_run(struct bgi_worker *w, bgi_timers *s, int owner, bg_time now, 
                 if (w->searching) {
                     bgi_stop_searching(w); /* or nobody would be woken while it runs */
                 }
+                bgi_stall_began(w, NULL);
                 out[i].act(out[i].fn, out[i].arg);
+                bgi_stall_nothing(w);
             }
         }
         *fired += n;

@@ -172,8 +172,10 @@ void bgi_worker_run(bgi_worker *w)
             bgi_stop_searching(w);
         }
         bgi_worker_count(w);
+        bgi_stall_began(w, NULL);
         item->run(w, item);
         w->current = NULL;
+        bgi_stall_nothing(w);
     }
     if (w->searching) {
         bgi_stop_searching(w);

@@ -93,6 +93,7 @@ static int create(bg_runtime **out, const bg_run_options *options)
         .spares = (unsigned)options->spares,
         .stack_size = options->stack_size,
         .body = bgi_task_body,
+        .name_of = bgi_task_fiber_name,
         .drop_item = bgi_after_drop_item,
         .drop_timer = bgi_after_drop_timer,
         .no_stack = bgi_task_no_stack,

@@ -38,7 +38,7 @@ enum { SIGNALS = 2, ALT_STACK = 64 * 1024 };
 
 static const int signals[SIGNALS] = {SIGSEGV, SIGBUS};
 
-static bgi_lock lock = BGI_LOCK_INIT(BGI_RANK_STACKS, "overflow handler");
+static bgi_lock lock = BGI_LOCK_INIT(BGI_RANK_OVERFLOW, "overflow handler");
 static unsigned users;
 static struct sigaction previous[SIGNALS];
 static bgi_atomic lookup;

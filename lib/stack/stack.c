@@ -425,7 +425,7 @@ bgi_stack_pool *bgi_stack_pool_create(size_t default_size, unsigned caches)
     memset(cache, 0, caches * sizeof *cache);
     g->page = (size_t)sysconf(_SC_PAGESIZE);
     bgi_lock_init(&g->lock, BGI_RANK_STACKS, "stacks");
-    bgi_lock_init(&g->trimming, BGI_RANK_STACKS - 1, "stacks trimming");
+    bgi_lock_init(&g->trimming, BGI_RANK_TRIMMING, "stacks trimming");
     bgi_list_init(&g->slabs);
     for (unsigned i = 0; i < BGI_STACK_CLASSES; i++) {
         struct bgi_stack_class *k = &g->class[i];

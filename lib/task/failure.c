@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 /* The hook and its argument change together, under the lock. */
-static bgi_lock hook_lock = BGI_LOCK_INIT(BGI_RANK_TASKS, "failure hook");
+static bgi_lock hook_lock = BGI_LOCK_INIT(BGI_RANK_FAILURE_HOOK, "failure hook");
 static bg_failure_hook hook;
 static void *hook_arg;
 

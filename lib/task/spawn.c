@@ -193,3 +193,8 @@ const char *bg_task_name(const bg_task *task)
 {
     return task == NULL || !task->fiber.flag || task->extra->name == NULL ? "" : task->extra->name;
 }
+
+const char *bgi_task_fiber_name(const bgi_fiber *f)
+{
+    return bg_task_name(BGI_CONTAINER_OF(f, const struct bg_task, fiber));
+}

@@ -143,6 +143,9 @@ BGI_INLINE void bgi_task_drop_extra(bg_task *t)
 bgi_item *bgi_task_body(bgi_worker *w, bgi_fiber *f);
 void bgi_task_no_stack(bgi_worker *w, bgi_fiber *f);
 
+/* Its name_of function. */
+const char *bgi_task_fiber_name(const bgi_fiber *f);
+
 /* ---- task/end.c ---- */
 
 /* The task has ended with fiber.result: tells whom it concerns. Returns the awaiter's item when it

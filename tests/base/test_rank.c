@@ -5,8 +5,12 @@
 
 #include "base/alloc.h"
 
+#include "dies.h"
+
 #include <criterion/criterion.h>
 #include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
 
 Test(rank, rising_order_is_allowed)
 {
@@ -34,6 +38,27 @@ Test(rank, a_try_may_come_in_any_order)
     cr_assert_eq(bgi_rank_held(), 0);
 }
 
+/* All the nestings there are; rank.h lists them. */
+static const struct {
+    unsigned outer, inner;
+} nestings[] = {
+    {BGI_RANK_TIMERS, BGI_RANK_INJECTOR},
+    {BGI_RANK_TIMERS, BGI_RANK_EVENTCOUNT},
+    {BGI_RANK_TRIMMING, BGI_RANK_STACKS},
+};
+
+Test(rank, every_nesting_there_is_is_legal)
+{
+    for (size_t i = 0; i < BGI_ARRAY_LEN(nestings); i++) {
+        bgi_rank_acquire(nestings[i].outer, "outer");
+        bgi_rank_acquire(nestings[i].inner, "inner");
+        cr_assert_eq(bgi_rank_held(), BGI_DEBUG ? 2 : 0);
+        bgi_rank_release(nestings[i].inner, "inner");
+        bgi_rank_release(nestings[i].outer, "outer");
+    }
+    cr_assert_eq(bgi_rank_held(), 0);
+}
+
 static void *take_low(void *arg)
 {
     (void)arg;
@@ -57,6 +82,35 @@ Test(rank, falling_order_panics, .signal = SIGABRT)
 {
     bgi_rank_acquire(5, "high");
     bgi_rank_acquire(4, "low");
+}
+
+static void nest_the_other_way(void *arg)
+{
+    size_t i = (size_t)(uintptr_t)arg;
+    bgi_rank_acquire(nestings[i].inner, "inner");
+    bgi_rank_acquire(nestings[i].outer, "outer");
+}
+
+Test(rank, no_nesting_goes_the_other_way_round)
+{
+    for (size_t i = 0; i < BGI_ARRAY_LEN(nestings); i++) {
+        char words[96];
+        (void)snprintf(words, sizeof words,
+                       "brigade: lock 'outer' (rank %u) taken while 'inner' (rank %u) is held",
+                       nestings[i].outer, nestings[i].inner);
+        DIES(nest_the_other_way, (void *)(uintptr_t)i, words);
+    }
+}
+
+Test(rank, the_one_taken_last_is_named)
+{
+    cr_assert_str_eq(bgi_rank_top(), "");
+    bgi_rank_acquire(3, "low");
+    bgi_rank_acquire(5, "high");
+    cr_assert_str_eq(bgi_rank_top(), "high");
+    bgi_rank_release(5, "high");
+    cr_assert_str_eq(bgi_rank_top(), "low");
+    bgi_rank_release(3, "low");
 }
 
 Test(rank, the_same_rank_twice_panics, .signal = SIGABRT)
