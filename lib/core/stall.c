@@ -6,12 +6,21 @@
 
 #if BGI_DEBUG
 
+#include "arch/sanitizer.h"
 #include "base/clock.h"
 #include "core/sched.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+/* Under the thread sanitizer and valgrind threads block for reasons of these tools: nothing is
+ * reported unless asked for. */
+#if BGI_TSAN || BGI_VALGRIND
+enum { DEFAULT_MS = 0 };
+#else
+enum { DEFAULT_MS = BGI_STALL_DEFAULT_MS };
+#endif
 
 enum { NAME_BYTES = BGI_STALL_NAME_WORDS * sizeof(bgi_word) };
 
@@ -76,9 +85,9 @@ void bgi_stall_setup(bgi_sched *s)
 {
     static bgi_atomic complained;
     const char *text = getenv("BRIGADE_STALL_MS");
-    bg_duration after = text == NULL ? BGI_STALL_DEFAULT_MS * BG_MS : bgi_stall_parse(text);
+    bg_duration after = text == NULL ? DEFAULT_MS * BG_MS : bgi_stall_parse(text);
     if (after < 0) {
-        after = BGI_STALL_DEFAULT_MS * BG_MS;
+        after = DEFAULT_MS * BG_MS;
         if (bgi_cas(&complained, 0, 1)) {
             char line[160];
             int n = snprintf(line, sizeof line,

@@ -4,7 +4,7 @@
  *
  * The monitor has found out that the worker is stuck (core/monitor.c), not just waiting for a core.
  * From then on it adds up the processor time of the worker's thread, and the time it is blocked in
- * the kernel. At BRIGADE_STALL_MS milliseconds (100 when not set; 0: never) it reports.
+ * the kernel. At BRIGADE_STALL_MS milliseconds (0: never) it reports.
  *
  * The task may end, and its name be freed, while the monitor reads: so the worker copies the name's
  * beginning into words of its own whenever it begins or resumes something. They form a sequence

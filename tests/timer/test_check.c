@@ -13,12 +13,6 @@ enum { NODES = 300 };
 static struct bgi_wheel wheel;
 static bgi_timer_node node[NODES];
 
-static void check(void *arg)
-{
-    (void)arg;
-    bgi_wheel_check(&wheel);
-}
-
 /* Deadlines at all levels, advances with small limits, so that they stop in the middle. */
 Test(check, a_wheel_passes_at_every_moment)
 {
@@ -57,6 +51,12 @@ Test(check, a_wheel_passes_at_every_moment)
 }
 
 #if BGI_DEBUG
+
+static void check(void *arg)
+{
+    (void)arg;
+    bgi_wheel_check(&wheel);
+}
 
 #define TICKS(n) ((uint64_t)(n) << BGI_WHEEL_TICK_BITS)
 
