@@ -31,12 +31,11 @@ void bgi_failure(const char *name, int result)
         fn(name, result, arg);
         return;
     }
-    char line[256];
-    int n = snprintf(line, sizeof line,
-                     "brigade: task '%.100s' failed and nobody awaited it: %s (%d)\n", name,
-                     bg_strerror(result), result);
-    if (n > 0 &&
-        write(STDERR_FILENO, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1) < 0) {
+    char line[256]; /* all of it fits: no message is longer than 100 either */
+    (void)snprintf(line, sizeof line,
+                   "brigade: task '%.100s' failed and nobody awaited it: %.100s (%d)\n", name,
+                   bg_strerror(result), result);
+    if (write(STDERR_FILENO, line, strlen(line)) < 0) {
         return; /* no stderr: there is nobody to tell */
     }
 }

@@ -57,6 +57,10 @@ Test(check, what_is_sound_passes)
     bgi_worker_check(&s->worker[0]);
     bgi_worker_check(&s->worker[1]);
     bgi_sched_check(s);
+    static bgi_item handed = {.run = run_nothing};
+    s->worker[1].handoff = &handed;
+    bgi_sched_check(s);
+    s->worker[1].handoff = NULL;
     rig_end(s);
     s = rig_start(3, 1); /* and one that runs is looked at when it ends */
     rig_idle(s);

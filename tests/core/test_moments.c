@@ -51,15 +51,23 @@ static int met_prctl(int option, unsigned long a, unsigned long b, unsigned long
     return prctl(option, a, b, c, d);
 }
 
+static unsigned yields;
+
+/* Who destroys has seen a visitor: it goes. */
+static int met_yield(void);
+
 #define bgi_cas met_cas
 #define bgi_deque_steal met_steal
 #define prctl met_prctl
+#define sched_yield met_yield
 #include "core/park.c"
+#include "core/sched.c"
 #include "core/steal.c"
 #include "core/submit.c"
 #include "core/worker.c"
 #undef bgi_cas
 #undef bgi_deque_steal
+#undef sched_yield
 #undef prctl
 
 static unsigned sleeps;
@@ -85,6 +93,14 @@ static int wake_nobody(void *ctx, bgi_atomic *w, int n)
 static const struct bgi_futex_ops no_sleep = {wake_at_once, wake_nobody, NULL};
 
 static bgi_sched *here;
+
+static int met_yield(void)
+{
+    if (++yields == 3) {
+        bgi_store_release(&here->visitors, 0);
+    }
+    return sched_yield();
+}
 
 /* A scheduler without threads: this one plays all of its workers. */
 static bgi_sched *new_sched(unsigned workers)
@@ -201,6 +217,8 @@ Test(moments, the_fork_is_gone_but_the_queue_is_there)
     cr_assert_eq(steal_from(&s->worker[0], &s->worker[1], 0), &item[1]);
     cr_assert_eq(stolen, &item[0]);
     cr_assert_null(steal_from(&s->worker[0], &s->worker[1], 1));
+    cr_assert_eq(bgi_deque_push(&s->worker[1].forks, &item[2]), 0);
+    cr_assert_eq(steal_from(&s->worker[0], &s->worker[1], 0), &item[2]);
     end();
 }
 
@@ -324,6 +342,16 @@ Test(moments, a_timer_that_has_moved_is_not_pending_here)
     cr_assert_eq(bgi_timers_stop(second, &t), 1);
     cr_assert_eq(bgi_timers_pending_stranger(second, &t), 0);
     end();
+}
+
+/* ---- the end ---- */
+
+Test(moments, the_end_waits_for_visitors)
+{
+    bgi_sched *s = new_sched(1);
+    bgi_store(&s->visitors, 1);
+    end();
+    cr_assert_eq(yields, 3);
 }
 
 /* ---- the thread of a worker ---- */

@@ -4,6 +4,8 @@
 #ifndef TESTS_SUPPORT_DIES_H
 #define TESTS_SUPPORT_DIES_H
 
+#include "profile.h"
+
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <string.h>
@@ -23,6 +25,7 @@ static inline int dies(void (*die)(void *arg), void *arg, char *text, size_t siz
         struct rlimit no_core = {0};
         (void)setrlimit(RLIMIT_CORE, &no_core);
         (void)signal(SIGABRT, SIG_DFL);
+        bgt_keep_profile_at_abort();
         (void)dup2(fds[1], STDERR_FILENO);
         (void)close(fds[0]);
         (void)close(fds[1]);

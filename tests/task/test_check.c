@@ -127,6 +127,36 @@ static void list_a_stranger(bg_runtime *rt, bg_task *t)
     rt->free_count = 1;
 }
 
+static void list_the_head_of_a_chunk(bg_runtime *rt, bg_task *t)
+{
+    struct bgi_task_chunk *c = (struct bgi_task_chunk *)((uintptr_t)t & ~(BGI_TASK_CHUNK - 1));
+    rt->free = (struct bgi_link *)(void *)c;
+    rt->free_count = 1;
+}
+
+static void list_one_of_another_runtime(bg_runtime *rt, bg_task *t)
+{
+    static bg_runtime other;
+    bgi_lock_init(&other.lock, BGI_RANK_TASKS, "tasks");
+    bg_task *stranger = bgi_task_alloc(&other, NULL);
+    (void)t;
+    rt->free = link_of(stranger);
+    rt->free_count = 1;
+}
+
+static void list_one_never_handed_out(bg_runtime *rt, bg_task *t)
+{
+    (void)t;
+    rt->free = link_of(&rt->chunks->task[rt->chunks->used]);
+    rt->free_count = 1;
+}
+
+static void list_one_too_many(bg_runtime *rt, bg_task *t)
+{
+    (void)t;
+    rt->cache[0].count--;
+}
+
 static void spoil_done(bg_runtime *rt, bg_task *t)
 {
     (void)rt;
@@ -158,6 +188,10 @@ Test(check, broken_records_are_found)
     expect(list_twice, "records are free, the lists have ");
     expect(lose, "records are free, the lists have ");
     expect(miscount, "tasks: the common list of 3 has 0");
+    expect(list_the_head_of_a_chunk, "the common list has something that is no record");
+    expect(list_one_of_another_runtime, "the common list has something that is no record");
+    expect(list_one_never_handed_out, "the common list has something that is no record");
+    expect(list_one_too_many, "tasks: a worker's list of ");
     expect(cut, "tasks: a worker's list of 5 has more than 5");
     expect(list_a_stranger,
            "tasks: the common list has something that is no record of its runtime");

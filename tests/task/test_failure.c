@@ -274,6 +274,20 @@ Test(failure, the_default_writes_one_line_each)
     cr_assert_not_null(strstr(end.words, "input or output failed (-5)"), "%s", end.words);
 }
 
+static void run_without_stderr(void *arg)
+{
+    (void)close(STDERR_FILENO);
+    CHECK(bg_run(main_for_default, arg, .workers = 1) == 0);
+}
+
+Test(failure, without_a_stderr_nobody_is_told)
+{
+    struct child_end end = child_run(run_without_stderr, NULL);
+    cr_assert_eq(end.signal, 0);
+    cr_assert_eq(end.status, 0);
+    cr_assert_eq(end.words[0], '\0');
+}
+
 static int main_long_name(void *arg)
 {
     static char name[5000];

@@ -48,6 +48,10 @@ Test(check, a_wheel_passes_at_every_moment)
     bgi_timer_node_init(&never);
     bgi_wheel_insert(&wheel, &never, UINT64_MAX);
     bgi_wheel_check(&wheel);
+    static bgi_timer_node late; /* of the current tick, but behind what has come out */
+    bgi_timer_node_init(&late);
+    bgi_wheel_insert(&wheel, &late, wheel.tick << BGI_WHEEL_TICK_BITS);
+    bgi_wheel_check(&wheel);
 }
 
 #if BGI_DEBUG

@@ -423,6 +423,50 @@ Test(waiter, a_task_sleeps_until_its_time_and_not_less)
     }
 }
 
+/* Two other ways of waking: by an item that is no fiber, and without giving an item at all. */
+static struct task *woken_by_item;
+
+static void run_wake(bgi_worker *w, bgi_item *item)
+{
+    (void)w;
+    (void)item;
+    bgi_ready(woken_by_item->s, &woken_by_item->f.fiber.item);
+}
+
+static bgi_item *wake_by_item(bgi_waiter *w, bgi_sched *here)
+{
+    static bgi_item item = {.run = run_wake};
+    (void)here;
+    woken_by_item = BGI_CONTAINER_OF(w, struct task, w);
+    return &item;
+}
+
+static bgi_item *wake_by_itself(bgi_waiter *w, bgi_sched *here)
+{
+    struct task *t = BGI_CONTAINER_OF(w, struct task, w);
+    (void)here;
+    bgi_submit(t->s, &t->f.fiber.item);
+    return NULL;
+}
+
+Test(waiter, a_timer_wakes_in_whatever_way_the_waiter_says)
+{
+    bgi_sched *s = rig_start(1, 0);
+    for (size_t i = 0; i < 3; i++) {
+        make_task(&task[i], s, sleep_once);
+        task[i].w.wake = i == 0 ? wake_task : i == 1 ? wake_by_item : wake_by_itself;
+        task[i].delay = BG_MS;
+        bgi_submit(s, &task[i].f.fiber.item);
+    }
+    rig_reach(&done, 3);
+    rig_end(s);
+    for (size_t i = 0; i < 3; i++) {
+        cr_assert_eq(task[i].result, 0);
+        cr_assert_eq(bgi_load(&task[i].runs), 1);
+        cr_assert_eq(bgi_load(&task[i].early), 0);
+    }
+}
+
 static void cancel(struct task *t)
 {
     if (bgi_waiter_cancel(&t->w)) {
