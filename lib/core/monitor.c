@@ -244,8 +244,7 @@ static void hurry(bgi_worker *w)
     bgi_store(&w->budget, 1);
 }
 
-/* One look at everybody; whether there is reason for another soon. */
-static int look(bgi_sched *s)
+int bgi_monitor_look(bgi_sched *s)
 {
     bgi_word used = bgi_load_acquire(&s->used);
     bg_time now = bgi_clock_now();
@@ -292,6 +291,16 @@ static int look(bgi_sched *s)
     return awake != 0 || leaderless;
 }
 
+void bgi_monitor_doze(bgi_sched *s)
+{
+    bgi_store(&s->monitor_asleep, 1);
+    bgi_fence_full(); /* partner: the fence at the end of bgi_park */
+    if (!bgi_monitor_look(s) && !bgi_load_acquire(&s->stopping)) {
+        bgi_ec_wait(&s->monitor_node, BG_TIME_MAX);
+    }
+    bgi_store(&s->monitor_asleep, 0);
+}
+
 void *bgi_monitor_main(void *sched)
 {
     bgi_sched *s = sched;
@@ -301,7 +310,7 @@ void *bgi_monitor_main(void *sched)
     while (!bgi_load_acquire(&s->stopping)) {
         if (quiet < QUIET_LOOKS) {
             bgi_ec_wait(&s->monitor_node, bgi_clock_now() + BGI_MONITOR_PERIOD);
-            quiet = look(s) ? 0 : quiet + 1;
+            quiet = bgi_monitor_look(s) ? 0 : quiet + 1;
             if (++looks % TRIM_LOOKS == 0) {
                 (void)bgi_stack_trim(s->stacks, TRIM_BUDGET);
             }
@@ -311,12 +320,7 @@ void *bgi_monitor_main(void *sched)
             quiet--; /* there is something left to do before the long sleep */
             continue;
         }
-        bgi_store(&s->monitor_asleep, 1);
-        bgi_fence_full(); /* partner: the fence at the end of bgi_park */
-        if (!look(s) && !bgi_load_acquire(&s->stopping)) {
-            bgi_ec_wait(&s->monitor_node, BG_TIME_MAX);
-        }
-        bgi_store(&s->monitor_asleep, 0);
+        bgi_monitor_doze(s);
         quiet = 0;
     }
     return NULL;

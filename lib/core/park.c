@@ -1,7 +1,9 @@
 /*
  * Parking: the sleep of a worker that found nothing, and the role of the one that polls.
  *
- * Announce, leave the searching state, fence, look once more, sleep. The first idle worker takes
+ * Announce, leave the searching state, fence, look once more, sleep. A searcher whose second look
+ * finds something searches on: several submitters may have counted on it, and it takes one item; as
+ * the last to leave the search it then wakes the next worker. The first idle worker takes
  * the role of leader: it sleeps until the earliest timer of all and, when the driver has
  * descriptors, polls them. The others sleep without an end.
  *
@@ -103,12 +105,18 @@ void bgi_park(bgi_worker *w)
     }
     bgi_store_release(&w->state, BGI_IDLE);
     bgi_ec_prepare(&s->idle, &w->node);
-    if (w->searching) {
-        w->searching = 0;
+    int searched = w->searching, goes_on = 0;
+    if (searched) {
         (void)bgi_fetch_sub(&s->searching, 1);
         bgi_fence_full(); /* partner: the submitter's fence, after which it saw us searching */
     }
-    if (!bgi_anything_queued(s) && !bgi_load_acquire(&s->stopping)) {
+    if (bgi_anything_queued(s)) {
+        /* Several may have counted on this search: it goes on, with the duty at its end. */
+        if (searched) {
+            (void)bgi_fetch_add(&s->searching, 1);
+            goes_on = 1;
+        }
+    } else if (!bgi_load_acquire(&s->stopping)) {
         bgi_count_owned(&w->parks, 1);
         do {
             led = bgi_cas(&s->leader, 0, w->index + 1U);
@@ -121,7 +129,11 @@ void bgi_park(bgi_worker *w)
         }
     }
     bgi_store_release(&w->state, BGI_ACTIVE);
-    w->searching = bgi_ec_cancel(&s->idle, &w->node); /* who notified us counted us in */
+    int notified = bgi_ec_cancel(&s->idle, &w->node);
+    if (notified && goes_on) {
+        (void)bgi_fetch_sub(&s->searching, 1); /* who notified us counted us in once more */
+    }
+    w->searching = notified || goes_on;
     bgi_fence_full(); /* partner: the monitor's, before it looks at the states and sleeps */
     if (bgi_load(&s->monitor_asleep)) {
         bgi_ec_kick(&s->monitor_node);

@@ -192,6 +192,9 @@ BGI_INLINE void bgi_sched_check(bgi_sched *s)
 /* The loop of a worker, on the calling thread, until the scheduler stops. */
 void bgi_worker_run(bgi_worker *w);
 
+/* The loop alone, on a thread that is the worker's already. */
+void bgi_worker_loop(bgi_worker *w);
+
 /* The calling thread's worker, or NULL. Never keep it across a suspension. */
 extern __thread bgi_worker *bgi_worker_tls __attribute__((tls_model("initial-exec")));
 
@@ -309,6 +312,12 @@ void *bgi_monitor_main(void *sched);
  */
 bg_time bgi_worker_cpu_time(const bgi_worker *w);
 int bgi_worker_blocked(const bgi_worker *w);
+
+/* One look of the monitor at everybody; whether there is reason for another soon. */
+int bgi_monitor_look(bgi_sched *s);
+
+/* The monitor sleeps without an end when its look finds no reason to stay awake. */
+void bgi_monitor_doze(bgi_sched *s);
 
 /* A spare worker that is about to sleep: 1 if it was surplus and is now needed again (or the
  * scheduler stops), 0 if it is not surplus. Waits in between. */

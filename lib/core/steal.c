@@ -9,7 +9,12 @@
 #include "base/clock.h"
 #include "core/sched.h"
 
-enum { ROUNDS = 4, PAUSES = 32 };
+#ifndef BGI_SEARCH_ROUNDS /* the models make the search short */
+#define BGI_SEARCH_ROUNDS 4
+#define BGI_SEARCH_PAUSES 32
+#endif
+
+enum { ROUNDS = BGI_SEARCH_ROUNDS, PAUSES = BGI_SEARCH_PAUSES };
 
 /* At most half of the workers search; the others would only disturb them. */
 static int start_searching(bgi_worker *w)

@@ -58,7 +58,9 @@ typedef struct bgi_timer {
 } bgi_timer;
 
 /* At most so many are fired at one stretch under the lock. */
+#ifndef BGI_TIMERS_BATCH /* the models make it tiny */
 #define BGI_TIMERS_BATCH 64
+#endif
 
 #define BGI_TIMER_FRESH ((uint32_t)BGI_WHEEL_OUT + 1)
 

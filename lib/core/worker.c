@@ -162,9 +162,8 @@ static void leave_worker(bgi_worker *w, struct thread_before before)
     bgi_worker_tls = before.worker;
 }
 
-void bgi_worker_run(bgi_worker *w)
+void bgi_worker_loop(bgi_worker *w)
 {
-    struct thread_before before = become_worker(w);
     bgi_item *item;
 
     while ((item = next_item(w)) != NULL) {
@@ -180,5 +179,11 @@ void bgi_worker_run(bgi_worker *w)
     if (w->searching) {
         bgi_stop_searching(w);
     }
+}
+
+void bgi_worker_run(bgi_worker *w)
+{
+    struct thread_before before = become_worker(w);
+    bgi_worker_loop(w);
     leave_worker(w, before);
 }

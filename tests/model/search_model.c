@@ -1,0 +1,192 @@
+/*
+ * core/steal.c: who may search, what a search finds, and that the count of searchers is kept.
+ */
+#include "core_rig.h"
+
+static void all_ran(void)
+{
+    mc_assert(A.ran == A.filled && B.ran == B.filled && C.ran == C.filled);
+    rig_at_rest();
+}
+
+static void sleep_then_run_1(void)
+{
+    bgi_park(&W[1]);
+    rig_run_one(&W[1]);
+}
+
+static void sleep_then_run_2(void)
+{
+    bgi_park(&W[2]);
+    rig_run_one(&W[2]);
+}
+
+/* ---- two who start at once ---- */
+
+static void search_0(void)
+{
+    mc_assert(bgi_search(&W[0]) == NULL);
+    bgi_park(&W[0]);
+    if (W[0].searching) {
+        bgi_stop_searching(&W[0]);
+    }
+}
+
+static void search_1(void)
+{
+    mc_assert(bgi_search(&W[1]) == NULL);
+    bgi_park(&W[1]);
+    if (W[1].searching) {
+        bgi_stop_searching(&W[1]);
+    }
+}
+
+static void stop(void)
+{
+    bgi_sched_stop(&S);
+}
+
+static void two_workers(void)
+{
+    rig_setup(2, 0, 0);
+}
+
+MC_MODEL(count, .name = "search/two_start_at_once",
+         .says = "the count of searchers is 0 when nobody searches", .bound = 2,
+         .setup = two_workers, .thread = {search_0, search_1, stop}, .check = all_ran);
+
+/* ---- a stuck worker's queue is shared out ---- */
+
+static void push_two_and_stick(void)
+{
+    bgi_push(&W[0], rig_fill(&A));
+    bgi_push(&W[0], rig_fill(&B));
+}
+
+static void three_workers(void)
+{
+    rig_setup(3, 0, 0);
+}
+
+MC_MODEL(share, .name = "search/queue_of_a_stuck_worker",
+         .says = "two others get what a stuck worker pushed, one each", .bound = 2, .quick = 1,
+         .setup = three_workers, .thread = {push_two_and_stick, sleep_then_run_1, sleep_then_run_2},
+         .check = all_ran);
+
+/* ---- the next slot: its owner against a thief ---- */
+
+static int got_0, got_1;
+
+static void owner_takes(void)
+{
+    struct bgi_link *l = bgi_runq_put_next(&W[0].queue, &rig_fill(&A)->link);
+    mc_assert(l == NULL);
+    l = bgi_runq_pop(&W[0].queue);
+    if (l != NULL) {
+        got_0 = 1;
+        A.item.run(&W[0], bgi_item_of(l));
+    }
+}
+
+static void thief_takes(void)
+{
+    bgi_item *item = bgi_search(&W[1]);
+    bgi_stop_searching(&W[1]);
+    if (item != NULL) {
+        got_1 = 1;
+        item->run(&W[1], item);
+    }
+}
+
+static void slot(void)
+{
+    rig_setup(2, 0, 0);
+    rig_searches(&W[1]);
+    got_0 = 0;
+    got_1 = 0;
+}
+
+static void one_got_it(void)
+{
+    mc_assert(got_0 + got_1 == 1 && A.ran == 1);
+    rig_at_rest();
+}
+
+MC_MODEL(next_slot, .name = "search/next_slot",
+         .says = "what is put in the next slot is run once, by its owner or a thief", .setup = slot,
+         .thread = {owner_takes, thief_takes}, .check = one_got_it);
+
+/* ---- timers nobody else settles ---- */
+
+static void start_fresh_and_stick(void)
+{
+    A.filled = 1;
+    int how = bgi_bias_enter(&W[0].timers.lock);
+    bgi_timers_add_fresh(&W[0].timers, &T.timer, 0);
+    bgi_bias_leave(&W[0].timers.lock, how);
+}
+
+/* The monitor finds W[0] stuck; looks until what waits behind it is seen. */
+static void look(void)
+{
+    (void)bgi_monitor_look(&S);
+}
+
+static void search_for_timers(void)
+{
+    bgi_item *item = bgi_search(&W[1]);
+    if (W[1].searching) {
+        bgi_stop_searching(&W[1]);
+    }
+    if (item != NULL) {
+        item->run(&W[1], item);
+    }
+}
+
+static void stuck_with_a_timer(void)
+{
+    rig_setup(2, 0, 0);
+    rig_timer_setup(&T, &A, 0);
+    rig_stuck(&W[0]);
+    bgi_store(&W[0].held_up, 0);
+}
+
+static void at_most_once(void)
+{
+    mc_assert(A.ran <= 1);
+    mc_assert((A.ran == 1) != bgi_timer_node_pending(&T.timer.node));
+    rig_at_rest();
+}
+
+MC_MODEL(unsettled, .name = "search/unsettled_timer_of_a_stuck_worker",
+         .says = "a searcher settles and fires a stuck worker's timer once, or leaves it there",
+         .setup = stuck_with_a_timer, .thread = {start_fresh_and_stick, look, search_for_timers},
+         .check = at_most_once);
+
+/* Two thieves at one due timer, and its owner. */
+static void owner_fires(void)
+{
+    if (bgi_worker_run_timers(&W[0])) {
+        struct bgi_link *l = bgi_runq_pop(&W[0].queue);
+        if (l != NULL) {
+            bgi_item_of(l)->run(&W[0], bgi_item_of(l));
+        }
+    }
+}
+
+static void thief_fires(void)
+{
+    search_for_timers();
+}
+
+static void due_timer(void)
+{
+    rig_setup(2, 0, 0);
+    rig_timer_setup(&T, &A, 0);
+    A.filled = 1;
+    (void)bgi_timers_start_at(&W[0].timers, &T.timer, T.due, NULL, NULL);
+}
+
+MC_MODEL(due, .name = "search/due_timer",
+         .says = "a due timer is fired by its owner or a searcher, and its item runs once",
+         .setup = due_timer, .thread = {owner_fires, thief_fires}, .check = all_ran);
