@@ -55,6 +55,17 @@ static bgi_worker *worker_required(const char *function)
     return w;
 }
 
+static void check_timer(const struct callback *c, const char *function)
+{
+#if BGI_DEBUG
+    if (c->timer.expire != expire_callback) {
+        bgi_misuse(function, bgi_task_self_name(), "the timer was not made by bg_timer_init");
+    }
+#endif
+    (void)c;
+    (void)function;
+}
+
 int bg_timer_start(bg_timer *timer, bg_duration delay, bg_fn fn, void *arg)
 {
     struct callback *c = (struct callback *)(void *)timer;
@@ -63,6 +74,7 @@ int bg_timer_start(bg_timer *timer, bg_duration delay, bg_fn fn, void *arg)
     if (bgi_unlikely(w == NULL || fn == NULL)) {
         return w == NULL ? -EPERM : -EINVAL;
     }
+    check_timer(c, "bg_timer_start");
     bgi_timers *s = &w->timers;
     bgi_timers *home = bgi_timer_home(&c->timer);
     if (bgi_unlikely(home != s && home != NULL) && bgi_timers_pending_stranger(home, &c->timer)) {
@@ -83,6 +95,7 @@ int bg_timer_cancel(bg_timer *timer)
 {
     struct callback *c = (struct callback *)(void *)timer;
     bgi_worker *w = bgi_worker_self();
+    check_timer(c, "bg_timer_cancel");
     int was_pending = bgi_timers_stop(w == NULL ? NULL : &w->timers, &c->timer);
     if (was_pending) { /* else who fired it has, and its callback may have started it again */
         bgi_store(&c->timer.home, 0);

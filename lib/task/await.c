@@ -27,6 +27,13 @@ int bg_cancel(bg_task *task)
     if (task == NULL) {
         return -EINVAL;
     }
+#if BGI_DEBUG
+    bgi_word done = bgi_load(&task->done);
+    if (done == BGI_TASK_FREE || done == BGI_TASK_DETACHED) {
+        bgi_misuse("bg_cancel", bgi_task_self_name(),
+                   "the handle was given back before (awaited or detached)");
+    }
+#endif
     bgi_task_cancel(task);
     return 0;
 }
@@ -45,12 +52,16 @@ static void check_handle(bg_task *t, const char *function)
 {
 #if BGI_DEBUG
     bgi_word done = bgi_load(&t->done);
-    const char *self = bg_task_name(bgi_task_self());
+    const char *self = bgi_task_self_name();
     if (done == BGI_TASK_FREE || done == BGI_TASK_DETACHED) {
         bgi_misuse(function, self, "the handle was given back before (awaited or detached twice?)");
     }
     if (done != BGI_TASK_LIVE && done != BGI_TASK_DONE) {
         bgi_misuse(function, self, "task '%s' is being awaited already", bg_task_name(t));
+    }
+    if (t == bgi_load_ptr(&bgi_task_runtime(t)->main)) {
+        bgi_misuse(function, self, "the main task '%s' is awaited by bg_run alone",
+                   bg_task_name(t));
     }
 #endif
     (void)t;
@@ -105,6 +116,11 @@ int bg_runtime_wait(bg_runtime *rt, bg_task *t)
         return -EDEADLK;
     }
     check_handle(t, "bg_runtime_wait");
+#if BGI_DEBUG
+    if (bgi_task_runtime(t) != rt) {
+        bgi_misuse("bg_runtime_wait", NULL, "task '%s' is one of another runtime", bg_task_name(t));
+    }
+#endif
     bgi_thread_waiter waiter;
     bgi_thread_waiter_init(&waiter);
     if (bgi_cas(&t->done, BGI_TASK_LIVE, (bgi_word)&waiter.waiter)) {
@@ -120,6 +136,12 @@ void bg_detach(bg_task *t)
         return;
     }
     check_handle(t, "bg_detach");
+#if BGI_DEBUG
+    if (t == bgi_task_self()) {
+        bgi_misuse("bg_detach", bgi_task_self_name(),
+                   "a task's own handle is not its to give back");
+    }
+#endif
     if (bgi_cas(&t->done, BGI_TASK_LIVE, BGI_TASK_DETACHED)) {
         return;
     }

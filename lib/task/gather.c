@@ -18,6 +18,7 @@ static int has_ended(const bg_task *t)
 }
 
 static void wait_for_any(bg_task *self, bg_task *const tasks[], size_t n);
+static void check_self(bg_task *self, bg_task *const tasks[], size_t n, const char *function);
 
 int bg_gather_all(bg_task *const tasks[], size_t n, int results[])
 {
@@ -27,6 +28,7 @@ int bg_gather_all(bg_task *const tasks[], size_t n, int results[])
     if (self == NULL || (tasks == NULL && n != 0)) {
         return self == NULL ? -EPERM : -EINVAL;
     }
+    check_self(self, tasks, n, "bg_gather");
     for (size_t i = n; i-- > 0;) {
         if (!cancelled && !has_ended(tasks[i])) {
             wait_for_any(self, &tasks[i], 1);
@@ -86,8 +88,25 @@ static int find_ended(bg_task *const tasks[], size_t n, size_t *index)
     return 0;
 }
 
+/* Who waits for itself waits for ever. */
+static void check_self(bg_task *self, bg_task *const tasks[], size_t n, const char *function)
+{
+#if BGI_DEBUG
+    for (size_t i = 0; i < n; i++) {
+        if (tasks[i] == self) {
+            bgi_misuse(function, bg_task_name(self), "a task cannot await itself (handle %zu)", i);
+        }
+    }
+#endif
+    (void)self;
+    (void)tasks;
+    (void)n;
+    (void)function;
+}
+
 static void check_any(bg_task *self, bg_task *const tasks[], size_t n)
 {
+    check_self(self, tasks, n, "bg_wait_any");
 #if BGI_DEBUG
     for (size_t i = 0; i < n; i++) {
         bgi_word done = tasks[i] == NULL ? BGI_TASK_DONE : bgi_load(&tasks[i]->done);

@@ -170,6 +170,13 @@ void bgi_task_cancel(bg_task *t);
 /* The running task, or the end: misuse in debug builds, NULL in others. */
 BGI_COLD void bgi_not_a_task(const char *function);
 
+/* For messages: the name of the running task, NULL when there is none. */
+BGI_INLINE const char *bgi_task_self_name(void)
+{
+    bg_task *self = bgi_task_self();
+    return self == NULL ? NULL : bg_task_name(self);
+}
+
 BGI_INLINE bg_task *bgi_task_required(const char *function)
 {
     bg_task *self = bgi_task_self();

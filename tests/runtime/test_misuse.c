@@ -125,7 +125,107 @@ static int any_after_detach(void *arg)
     return bg_wait_any(&t, 1, NULL);
 }
 
+static int any_self(void *arg)
+{
+    (void)arg;
+    bg_task *t[] = {bg_spawn(sleep_forever, NULL), bg_self()};
+    return bg_wait_any(t, 2, NULL);
+}
+
+static int gather_self(void *arg)
+{
+    (void)arg;
+    return bg_gather(bg_spawn(return_arg, NULL), bg_self());
+}
+
+static int detach_arg(void *arg)
+{
+    bg_detach(arg);
+    return 0;
+}
+
+static int detach_self(void *arg)
+{
+    (void)arg;
+    bg_detach(bg_self());
+    return 0;
+}
+
+static int in_child(void *fn)
+{
+    return bg_await(bg_spawn(*(bg_fn *)fn, bg_self(), .name = "child"));
+}
+
+static int child_awaits_main(void *arg)
+{
+    (void)arg;
+    bg_fn fn = await_arg;
+    return in_child(&fn);
+}
+
+static int child_detaches_main(void *arg)
+{
+    (void)arg;
+    bg_fn fn = detach_arg;
+    return in_child(&fn);
+}
+
+static int child_detaches_itself(void *arg)
+{
+    (void)arg;
+    bg_fn fn = detach_self;
+    return in_child(&fn);
+}
+
+/* The child is awaited by main when it comes to this. */
+static int detach_who_is_awaited(void *arg)
+{
+    (void)arg;
+    bg_task *t = bg_spawn(sleep_forever, NULL);
+    (void)bg_spawn(detach_arg, t, .name = "second");
+    return bg_await(t);
+}
+
+static int cancel_after_await(void *arg)
+{
+    (void)arg;
+    bg_task *t = bg_spawn(return_arg, NULL);
+    (void)bg_await(t);
+    return bg_cancel(t);
+}
+
+static int cancel_after_detach(void *arg)
+{
+    (void)arg;
+    bg_task *t = bg_spawn(sleep_forever, NULL);
+    bg_detach(t);
+    return bg_cancel(t);
+}
+
+static int start_no_timer(void *arg)
+{
+    (void)arg;
+    static bg_timer none;
+    return bg_timer_start(&none, BG_MS, return_arg, NULL);
+}
+
+static int cancel_no_timer(void *arg)
+{
+    (void)arg;
+    static bg_timer none;
+    return bg_timer_cancel(&none);
+}
+
 static bg_runtime *other;
+
+static void wait_for_a_strangers_task(void)
+{
+    bg_runtime *one = NULL;
+    if (bg_runtime_create(&one, .workers = 1) == 0 &&
+        bg_runtime_create(&other, .workers = 1) == 0) {
+        (void)bg_runtime_wait(one, bg_runtime_spawn(other, sleep_forever, NULL));
+    }
+}
 
 static int wait_in_task(void *arg)
 {
@@ -173,6 +273,25 @@ Test(misuse, of_a_handle)
     expect_caught(any_one_twice, NULL, "bg_wait_any", "chef");
     expect_caught(any_one_far_apart_twice, NULL, "bg_wait_any", "chef");
     expect_caught(any_after_detach, NULL, "bg_wait_any", "chef");
+    expect_caught(any_self, NULL, "bg_wait_any", "chef");
+    expect_caught(gather_self, NULL, "bg_gather", "chef");
+    expect_caught(cancel_after_await, NULL, "bg_cancel", "chef");
+    expect_caught(cancel_after_detach, NULL, "bg_cancel", "chef");
+    expect_caught(detach_who_is_awaited, NULL, "bg_detach", "second");
+}
+
+Test(misuse, of_a_handle_that_is_not_ones_own)
+{
+    expect_caught(child_awaits_main, NULL, "bg_await", "child");
+    expect_caught(child_detaches_main, NULL, "bg_detach", "child");
+    expect_caught(child_detaches_itself, NULL, "bg_detach", "child");
+    expect_caught(NULL, wait_for_a_strangers_task, "bg_runtime_wait", NULL);
+}
+
+Test(misuse, of_a_timer)
+{
+    expect_caught(start_no_timer, NULL, "bg_timer_start", "chef");
+    expect_caught(cancel_no_timer, NULL, "bg_timer_cancel", "chef");
 }
 
 Test(misuse, waiting_where_a_worker_would_block)
