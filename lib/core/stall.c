@@ -28,21 +28,23 @@ enum { NAME_BYTES = BGI_STALL_NAME_WORDS * sizeof(bgi_word) };
 
 static void note(struct bgi_stall *s, enum bgi_stall_kind kind, const char *name)
 {
-    union {
-        bgi_word words[BGI_STALL_NAME_WORDS];
-        char text[NAME_BYTES];
-    } copy = {{0}};
-    bgi_word turn = bgi_load(&s->turn);
+    bgi_word turn = (bgi_load(&s->turn) & ~(bgi_word)(BGI_STALL_TURN - 1)) | (bgi_word)kind;
 
-    for (size_t i = 0; i < NAME_BYTES - 1 && name[i] != '\0'; i++) {
-        copy.text[i] = name[i];
+    if (name[0] != '\0') {
+        union {
+            bgi_word words[BGI_STALL_NAME_WORDS];
+            char text[NAME_BYTES];
+        } copy = {{0}};
+        for (size_t i = 0; i < NAME_BYTES - 1 && name[i] != '\0'; i++) {
+            copy.text[i] = name[i];
+        }
+        bgi_store(&s->turn, turn + BGI_STALL_TURN);
+        for (size_t i = 0; i < BGI_STALL_NAME_WORDS; i++) {
+            bgi_store_release(&s->name[i], copy.words[i]);
+        }
+        turn |= BGI_STALL_NAMED;
     }
-    bgi_store(&s->turn, turn + 1);
-    bgi_store_release(&s->kind, (bgi_word)kind);
-    for (size_t i = 0; i < BGI_STALL_NAME_WORDS; i++) {
-        bgi_store_release(&s->name[i], copy.words[i]);
-    }
-    bgi_store_release(&s->turn, turn + 2);
+    bgi_store_release(&s->turn, turn + 2 * BGI_STALL_TURN);
 }
 
 void bgi_stall_began(bgi_worker *w, const struct bgi_fiber *f)
@@ -137,11 +139,11 @@ static int read_name(const struct bgi_stall *s, enum bgi_stall_kind *kind,
                      bgi_word name[BGI_STALL_NAME_WORDS])
 {
     bgi_word turn = bgi_load_acquire(&s->turn);
-    *kind = (enum bgi_stall_kind)bgi_load_acquire(&s->kind);
+    *kind = (enum bgi_stall_kind)(turn & BGI_STALL_KIND);
     for (size_t i = 0; i < BGI_STALL_NAME_WORDS; i++) {
-        name[i] = bgi_load_acquire(&s->name[i]);
+        name[i] = (turn & BGI_STALL_NAMED) != 0 ? bgi_load_acquire(&s->name[i]) : 0;
     }
-    return turn % 2 == 0 && bgi_load(&s->turn) == turn;
+    return (turn & BGI_STALL_TURN) == 0 && bgi_load(&s->turn) == turn;
 }
 
 static void report(bgi_worker *w)

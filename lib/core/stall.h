@@ -8,10 +8,12 @@
  *
  * The task may end, and its name be freed, while the monitor reads: so the worker copies the name's
  * beginning into words of its own whenever it begins or resumes something. They form a sequence
- * lock: `turn` is odd while they change.
+ * lock: `turn` has the bit TURN set while they change, and says what the worker is at. Most tasks
+ * have no name, and cost one store.
  *
- * Partners: turn, kind, name: bgi_stall_began (release, so that none of them is seen before the odd
- * turn, nor the even turn before any of them) -> the monitor (acquire, turn first and last).
+ * Partners: turn, name: bgi_stall_began (release, so that no word of a name is seen before the turn
+ * with TURN set, nor the next turn before any of them) -> the monitor (acquire, turn first and
+ * last).
  */
 #ifndef BGI_STALL_H
 #define BGI_STALL_H
@@ -27,6 +29,9 @@ struct bgi_worker;
 enum bgi_stall_kind { BGI_STALL_NOTHING, BGI_STALL_TASK, BGI_STALL_CALLBACK };
 enum { BGI_STALL_NAME_WORDS = 6, BGI_STALL_DEFAULT_MS = 100 };
 
+/* The parts of `turn`: the kind, whether there is a name, and a count of changes, by halves. */
+enum { BGI_STALL_KIND = 3, BGI_STALL_NAMED = 4, BGI_STALL_TURN = 8 };
+
 struct bgi_stall_report {
     enum bgi_stall_kind kind;
     const char *name; /* "": it has none; its beginning, if it is long */
@@ -41,7 +46,7 @@ typedef void (*bgi_stall_hook)(const struct bgi_stall_report *r, void *arg);
 
 struct bgi_stall {
     /* The worker's. */
-    bgi_atomic turn, kind;
+    bgi_atomic turn;
     bgi_atomic name[BGI_STALL_NAME_WORDS];
     /* The monitor's. */
     int watched, reported;
