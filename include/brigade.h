@@ -7,6 +7,7 @@
 #define BRIGADE_H
 
 #include <brigade/error.h>
+#include <brigade/explore.h>
 #include <brigade/runtime.h>
 #include <brigade/task.h>
 #include <brigade/time.h>

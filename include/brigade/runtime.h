@@ -18,7 +18,7 @@ typedef struct bg_run_options {
     const char *name;  /* of the main task of bg_run; copied; NULL: "main" */
     size_t max_tasks;  /* spawns fail while so many tasks are alive; 0: no limit */
     int spares;        /* most spare workers; 0: 64; BG_NO_SPARES: none, see below */
-    uint64_t seed;     /* kept for the deterministic mode; must be 0 (-ENOTSUP) */
+    uint64_t seed;     /* not 0: deterministic mode, bg_run only; see brigade/explore.h */
 } bg_run_options;
 
 /*
@@ -36,15 +36,16 @@ typedef struct bg_run_options {
  * When main returns, the tasks still alive are cancelled and waited for; then the threads end.
  * From a plain thread; blocks it. Returns -EINVAL for options that are not valid and -ENOMEM or
  * -EAGAIN when memory or threads cannot be had: in these cases nothing was started. -EBUSY from
- * within a task: use bg_spawn there.
+ * within a task: use bg_spawn there. With a seed also -EDEADLK: see brigade/explore.h, as for the
+ * environment variable BRIGADE_SEED, which stands in for .seed.
  */
 #define bg_run(...) BG_DETAIL_CALL2(bg_run_opts, bg_run_options, __VA_ARGS__)
 BG_API int bg_run_opts(bg_fn fn, void *arg, const bg_run_options *options);
 
 /*
  * int bg_runtime_create(bg_runtime **out, ...options): a runtime on .workers threads of its own.
- * From any thread; does not wait. Errors as bg_run; *out is then untouched. To be ended by
- * bg_runtime_shutdown.
+ * From any thread; does not wait. Errors as bg_run, and -ENOTSUP for a seed; *out is then
+ * untouched. To be ended by bg_runtime_shutdown.
  */
 #define bg_runtime_create(...) BG_DETAIL_CALL1(bg_runtime_create_opts, bg_run_options, __VA_ARGS__)
 BG_API int bg_runtime_create_opts(bg_runtime **out, const bg_run_options *options);

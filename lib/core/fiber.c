@@ -6,6 +6,13 @@
 #include <errno.h>
 #include <stdio.h>
 
+#if defined(__has_include)
+#if __has_include(<execinfo.h>)
+#include <execinfo.h>
+#define BGI_HAVE_BACKTRACE 1
+#endif
+#endif
+
 BGI_RETURN_THUNK;
 
 static void fiber_main(void *arg);
@@ -118,6 +125,11 @@ static int commit_yield(bgi_worker *w, bgi_fiber *self, void *arg)
     return 0;
 }
 
+int bgi_fiber_yielded(bgi_commit commit)
+{
+    return commit == commit_yield;
+}
+
 void bgi_yield(void)
 {
     bgi_worker *w = bgi_worker_self();
@@ -180,16 +192,82 @@ BGI_CONTEXT_ENTRY static void fiber_main(void *arg)
     bgi_context_switch_final(leave.from, leave.to);
 }
 
-void bgi_fiber_run(bgi_worker *w, bgi_item *item)
+BGI_INLINE int enter(bgi_worker *w, bgi_fiber *f)
 {
-    bgi_fiber *f = bgi_fiber_of(item);
-
     if (f->stack == NULL && bind(w, f) != 0) {
         w->sched->config.no_stack(w, f);
-        return;
+        return 0;
     }
     w->current = f;
     bgi_stall_began(w, f);
     bgi_context_switch(&w->loop, &f->stack->context);
+    return 1;
+}
+
+void bgi_fiber_run(bgi_worker *w, bgi_item *item)
+{
+    if (enter(w, bgi_fiber_of(item))) {
+        switched_in(w);
+    }
+}
+
+int bgi_fiber_enter(bgi_worker *w, bgi_fiber *f)
+{
+    return enter(w, f);
+}
+
+void bgi_fiber_left(bgi_worker *w)
+{
     switched_in(w);
 }
+
+#ifdef BGI_HAVE_BACKTRACE
+
+struct capture {
+    void **frames;
+    int n;
+};
+
+/* Runs as a commit on the very stack that is looked at: what lies there is seen as it is. Then goes
+ * back to the loop from here; whoever resumes the fiber in earnest comes back to this switch. */
+static int commit_capture(bgi_worker *w, bgi_fiber *self, void *arg)
+{
+    struct capture *c = arg;
+    c->n = backtrace(c->frames, c->n);
+    bgi_context_switch(&self->stack->context, &w->loop);
+    switched_in(bgi_worker_self());
+    return 0;
+}
+
+int bgi_fiber_backtrace(bgi_worker *w, bgi_fiber *f, void **frames, int n)
+{
+    enum { OWN = 2, MOST = 64 }; /* commit_capture and the suspension itself */
+    void *all[MOST];
+    struct capture c = {all, n + OWN < MOST ? n + OWN : MOST};
+
+    if (f->stack == NULL) {
+        return 0;
+    }
+    w->commit = commit_capture;
+    w->commit_fiber = f;
+    w->commit_arg = &c;
+    w->current = f;
+    bgi_context_switch(&w->loop, &f->stack->context);
+    w->current = NULL;
+    n = c.n > OWN ? c.n - OWN : 0;
+    memcpy(frames, all + OWN, (size_t)n * sizeof *frames);
+    return n;
+}
+
+#else
+
+int bgi_fiber_backtrace(bgi_worker *w, bgi_fiber *f, void **frames, int n)
+{
+    (void)w;
+    (void)f;
+    (void)frames;
+    (void)n;
+    return 0;
+}
+
+#endif

@@ -89,4 +89,16 @@ void bgi_suspend_for_child(bgi_commit commit, void *arg);
 /* The running fiber lets the others that are ready run first. */
 void bgi_yield(void);
 
+/* bgi_fiber_run in two halves, for a loop that looks in between at what the fiber left by (the
+ * worker's commit). Enter gives 0 when there was no stack for the fiber, which has then ended. */
+int bgi_fiber_enter(bgi_worker *w, bgi_fiber *f);
+void bgi_fiber_left(bgi_worker *w);
+
+/* Whether the commit of a fiber that left is that of bgi_yield. */
+int bgi_fiber_yielded(bgi_commit commit);
+
+/* The return addresses on the stack of a suspended fiber, innermost first, at most n; from the
+ * loop of a worker. The number found; 0 where the C library cannot say. */
+int bgi_fiber_backtrace(bgi_worker *w, bgi_fiber *f, void **frames, int n);
+
 #endif

@@ -1,7 +1,7 @@
 /*
  * The life of a scheduler: made, started, stopped, joined, destroyed.
  */
-#include "core/sched.h"
+#include "core/sim.h"
 
 #include "base/clock.h"
 #include "core/check.h"
@@ -61,6 +61,9 @@ int bgi_sched_create(bgi_sched **out, const struct bgi_sched_config *config)
     for (unsigned i = 0; r == 0 && i < s->workers; i++) {
         r = bgi_worker_prepare(s, i);
     }
+    if (r == 0 && config->seed != 0) {
+        r = bgi_sim_create(s, config->seed);
+    }
     if (r != 0) {
         bgi_sched_destroy(s);
         return r;
@@ -106,6 +109,7 @@ void bgi_sched_destroy(bgi_sched *s)
         drop_all(s, w);
         bgi_deque_destroy(&w->forks);
     }
+    bgi_sim_destroy(s);
     if (s->stacks != NULL) {
         bgi_stack_pool_destroy(s->stacks);
     }
@@ -129,6 +133,9 @@ static int start_threads(bgi_sched *s, int caller_is_first)
 {
     for (unsigned i = 0; i < s->workers; i++) {
         bgi_store_release(&s->worker[i].state, BGI_ACTIVE);
+    }
+    if (s->sim != NULL) {
+        return 0; /* who started it plays them all */
     }
     int r = bgi_thread_create(&s->monitor, bgi_monitor_main, s);
     if (r != 0) {

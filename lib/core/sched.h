@@ -63,6 +63,7 @@ enum bgi_worker_state { BGI_ABSENT, BGI_ACTIVE, BGI_IDLE, BGI_RETIRED };
 
 struct bgi_fiber;
 struct bgi_sched;
+struct bgi_sim;
 
 /* Runs off the stack of the fiber that suspends; see core/fiber.h. */
 typedef int (*bgi_commit)(struct bgi_worker *w, struct bgi_fiber *self, void *arg);
@@ -124,7 +125,10 @@ struct bgi_sched_config {
     void (*drop_timer)(bgi_timer *t);
     /* The task layer: there is no stack for this fiber; ends it. */
     void (*no_stack)(bgi_worker *w, struct bgi_fiber *f);
-    void *owner; /* the task layer's own */
+    void *owner;   /* the task layer's own */
+    uint64_t seed; /* 0, or the deterministic mode's (core/sim.h), which has no threads */
+    /* Of the deterministic mode: nothing can run and no timer is set. Whether to go on. */
+    int (*dead_end)(struct bgi_sched *s);
 };
 
 typedef struct bgi_sched {
@@ -134,6 +138,7 @@ typedef struct bgi_sched {
     bgi_worker *worker;
     bgi_stack_pool *stacks;
     bgi_driver *driver;
+    struct bgi_sim *sim; /* NULL but in the deterministic mode */
     bgi_injector injector;
     bgi_eventcount idle;
     BGI_ALIGNED(BGI_FALSE_SHARING_RANGE) bgi_atomic searching;
@@ -273,6 +278,19 @@ BGI_INLINE void bgi_push(bgi_worker *w, bgi_item *item)
     bgi_push_quiet(w, item);
     if (w->sched->workers > 1) {
         bgi_notify(w->sched);
+    }
+}
+
+/* Wakes a sleeper likewise, on behalf of the running task: in the deterministic mode other workers
+ * may now go on before it does. */
+void bgi_notify_here(bgi_sched *s);
+
+/* As bgi_push, by the running task: it holds no lock. */
+BGI_INLINE void bgi_push_here(bgi_worker *w, bgi_item *item)
+{
+    bgi_push_quiet(w, item);
+    if (w->sched->workers > 1) {
+        bgi_notify_here(w->sched);
     }
 }
 

@@ -1,18 +1,22 @@
 /*
  * Making items ready, from a worker or from any other thread.
  */
-#include "core/sched.h"
+#include "core/sim.h"
 
-void bgi_notify(bgi_sched *s)
+/* Whether it was all a deterministic scheduler, whose sleepers nobody wakes. */
+BGI_INLINE int notify(bgi_sched *s)
 {
     for (;;) {
         bgi_fence_full(); /* partner: the fences in bgi_ec_prepare and bgi_park */
         if (bgi_load(&s->searching) != 0 || bgi_ec_waiting(&s->idle) == 0) {
-            return;
+            return 0;
+        }
+        if (bgi_unlikely(s->sim != NULL)) {
+            return 1;
         }
         /* One waker at a time: the woken one searches from its first moment on. */
         if (!bgi_cas(&s->searching, 0, 1)) {
-            return;
+            return 0;
         }
         bgi_ec_node *node = bgi_ec_notify(&s->idle);
         if (node != NULL) {
@@ -20,11 +24,23 @@ void bgi_notify(bgi_sched *s)
             if (s->driver->ops->wake != NULL && bgi_load(&s->leader) == w->index + 1U) {
                 s->driver->ops->wake(s->driver, w);
             }
-            return;
+            return 0;
         }
         /* All have woken by themselves. Another submitter may have relied on the searcher that was
          * not to be, while somebody went to sleep: look again. */
         (void)bgi_fetch_sub(&s->searching, 1);
+    }
+}
+
+void bgi_notify(bgi_sched *s)
+{
+    (void)notify(s);
+}
+
+void bgi_notify_here(bgi_sched *s)
+{
+    if (bgi_unlikely(notify(s))) {
+        bgi_sim_point(s);
     }
 }
 

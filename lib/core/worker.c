@@ -4,7 +4,7 @@
  */
 #include "base/clock.h"
 #include "core/check.h"
-#include "core/sched.h"
+#include "core/sim.h"
 #include "stack/overflow.h"
 
 #include <sys/prctl.h>
@@ -184,6 +184,10 @@ void bgi_worker_loop(bgi_worker *w)
 void bgi_worker_run(bgi_worker *w)
 {
     struct thread_before before = become_worker(w);
-    bgi_worker_loop(w);
+    if (w->sched->sim != NULL) {
+        bgi_sim_run(w->sched);
+    } else {
+        bgi_worker_loop(w);
+    }
     leave_worker(w, before);
 }

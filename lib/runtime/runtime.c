@@ -6,6 +6,8 @@
  * loops) -> joined -> destroyed. What was never awaited is reported in the last step.
  */
 #include "arch/cpu.h"
+#include "observe/deadlock.h"
+#include "runtime/seed.h"
 #include "stack/overflow.h"
 #include "task/check.h"
 #include "task/task.h"
@@ -15,9 +17,10 @@
 
 #define DEFAULT_STACK ((size_t)256 * 1024)
 #define STACK_MOST ((size_t)1 << 30)
+#define SEEDED_WORKERS 4 /* not the machine's number: one seed, one schedule, everywhere */
 
 /* The options, checked, with the defaults filled in: 0 or a negative errno. */
-static int check_options(const bg_run_options *in, bg_run_options *out)
+static int check_options(const bg_run_options *in, int may_be_seeded, bg_run_options *out)
 {
     if (in == NULL || in->size != sizeof *in || in->workers > BGI_WORKERS_MAX ||
         in->spares < BG_NO_SPARES || in->spares > BGI_SPARES_MAX ||
@@ -25,11 +28,16 @@ static int check_options(const bg_run_options *in, bg_run_options *out)
          (in->stack_size < (size_t)BGI_STACK_MIN || in->stack_size > STACK_MOST))) {
         return -EINVAL;
     }
-    if (in->seed != 0) {
-        return -ENOTSUP;
-    }
     *out = *in;
-    if (out->workers == 0) {
+    if (!may_be_seeded && in->seed != 0) {
+        return -ENOTSUP; /* its threads, and those that use it, have no place in a schedule */
+    }
+    if (may_be_seeded && bgi_seed_from_environment(&out->seed) != 0) {
+        return -EINVAL;
+    }
+    if (out->workers == 0 && out->seed != 0) {
+        out->workers = SEEDED_WORKERS;
+    } else if (out->workers == 0) {
         int cpus = bgi_cpu_count();
         out->workers = cpus < BGI_WORKERS_MAX ? (unsigned)cpus : BGI_WORKERS_MAX;
     }
@@ -72,6 +80,32 @@ static void release(bg_runtime *rt)
     bgi_overflow_uninstall();
 }
 
+/* A task that will never run again: its stack goes back as it is. */
+static void abandon(bg_task *t, void *arg)
+{
+    bgi_sched *s = arg;
+    bgi_word done = bgi_load(&t->done);
+    if (done != BGI_TASK_DONE && done != BGI_TASK_FREE && t->fiber.stack != NULL) {
+        bgi_stack_put(s->stacks, 0, t->fiber.stack);
+        t->fiber.stack = NULL;
+    }
+}
+
+/* Of the deterministic mode: nobody can go on. The first time all are cancelled, which ends their
+ * waits; if that does not end the run, it is given up. */
+static int dead_end(bgi_sched *s)
+{
+    bg_runtime *rt = s->config.owner;
+    rt->deadlocks++;
+    bgi_report_deadlock(rt);
+    if (rt->deadlocks == 1 && bgi_load(&rt->stopping) == 0) {
+        bgi_runtime_begin_stop(rt);
+        return 1;
+    }
+    bgi_task_each(rt, abandon, s);
+    return 0;
+}
+
 static int create(bg_runtime **out, const bg_run_options *options)
 {
     int r = bgi_overflow_install();
@@ -92,13 +126,18 @@ static int create(bg_runtime **out, const bg_run_options *options)
         .workers = options->workers,
         .spares = (unsigned)options->spares,
         .stack_size = options->stack_size,
-        .body = bgi_task_body,
+        .body = options->seed != 0 ? bgi_task_body_simulated : bgi_task_body,
         .name_of = bgi_task_fiber_name,
         .drop_item = bgi_after_drop_item,
         .drop_timer = bgi_after_drop_timer,
         .no_stack = bgi_task_no_stack,
         .owner = rt,
+        .seed = options->seed,
+        .dead_end = dead_end,
     };
+    if (options->seed != 0) {
+        config.spares = 0;
+    }
     size_t caches = (config.workers + config.spares) * sizeof(bgi_task_cache);
     rt->cache = bgi_aligned_alloc(BGI_FALSE_SHARING_RANGE, caches);
     r = rt->cache == NULL ? -ENOMEM : 0;
@@ -138,7 +177,7 @@ int bg_run_opts(bg_fn fn, void *arg, const bg_run_options *given)
     bg_run_options options;
     bg_runtime *rt;
 
-    int r = fn == NULL ? -EINVAL : check_options(given, &options);
+    int r = fn == NULL ? -EINVAL : check_options(given, 1, &options);
     if (r != 0) {
         return r;
     }
@@ -166,7 +205,7 @@ int bg_run_opts(bg_fn fn, void *arg, const bg_run_options *given)
     bgi_submit(rt->sched, &main_task->fiber.item);
     bgi_worker_run(&rt->sched->worker[0]);
     bgi_sched_join(rt->sched); /* main_result is settled when all have stopped */
-    r = rt->main_result;
+    r = rt->deadlocks != 0 ? -EDEADLK : rt->main_result;
     finish(rt);
     return r;
 }
@@ -176,7 +215,7 @@ int bg_runtime_create_opts(bg_runtime **out, const bg_run_options *given)
     bg_run_options options;
     bg_runtime *rt;
 
-    int r = out == NULL ? -EINVAL : check_options(given, &options);
+    int r = out == NULL ? -EINVAL : check_options(given, 0, &options);
     if (r == 0) {
         r = create(&rt, &options);
     }

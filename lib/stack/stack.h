@@ -63,6 +63,7 @@ typedef struct bgi_stack {
     uint32_t batch_count;         /* likewise */
     uint32_t guard;               /* enum bgi_guard */
     size_t nominal;               /* the size as asked for, rounded up; what messages name */
+    uintptr_t note[3];            /* the user's, for reports (core/sim.h) */
 } bgi_stack;
 
 struct bgi_stack_cache {

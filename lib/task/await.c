@@ -6,6 +6,7 @@
 
 #include <brigade/runtime.h>
 #include <errno.h>
+#include <stdio.h>
 
 void bgi_not_a_task(const char *function)
 {
@@ -35,6 +36,10 @@ int bg_cancel(bg_task *task)
     }
 #endif
     bgi_task_cancel(task);
+    bgi_worker *w = bgi_worker_self();
+    if (w != NULL && w->sched->sim != NULL) {
+        bgi_sim_point(w->sched);
+    }
     return 0;
 }
 
@@ -80,6 +85,13 @@ static int commit_await(bgi_worker *w, bgi_fiber *self, void *arg)
     }
     return !bgi_waiter_arm(waiter, 0);
 }
+
+static void describe_await(void *arg, char *text, size_t size)
+{
+    (void)snprintf(text, size, "task '%s'", bg_task_name(arg));
+}
+
+const bgi_wait_kind bgi_wait_await = {commit_await, "bg_await", describe_await};
 
 int bg_await(bg_task *t)
 {

@@ -11,6 +11,7 @@
 #include "task/task.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 static int has_ended(const bg_task *t)
 {
@@ -74,6 +75,18 @@ static int commit_any(bgi_worker *w, bgi_fiber *self, void *arg)
     /* Once armed, `any` may be gone. */
     return !bgi_waiter_arm(waiter, 0);
 }
+
+static void describe_any(void *arg, char *text, size_t size)
+{
+    const struct any *any = arg;
+    int used = snprintf(text, size, "%s", any->n == 1 ? "task" : "the first of tasks");
+    for (size_t i = 0; i < any->n && used >= 0 && (size_t)used < size; i++) {
+        used += snprintf(text + used, size - (size_t)used, "%s '%s'", i == 0 ? "" : ",",
+                         bg_task_name(any->tasks[i]));
+    }
+}
+
+const bgi_wait_kind bgi_wait_any = {commit_any, "bg_wait_any or bg_gather", describe_any};
 
 static int find_ended(bg_task *const tasks[], size_t n, size_t *index)
 {

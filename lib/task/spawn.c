@@ -135,7 +135,7 @@ bg_task *bg_spawn_opts(bg_fn fn, void *arg, const bg_spawn_options *options)
     bg_runtime *rt = runtime_here("bg_spawn", &w);
     bg_task *t = rt == NULL ? NULL : bgi_task_make(rt, w, fn, arg, NULL, 0, options);
     if (bgi_likely(t != NULL)) {
-        bgi_push(w, &t->fiber.item);
+        bgi_push_here(w, &t->fiber.item);
     }
     return t;
 }
@@ -146,7 +146,7 @@ bg_task *bg_spawn_copy(bg_fn fn, const void *arg, size_t arg_size, const bg_spaw
     bg_runtime *rt = runtime_here("bg_spawn_with", &w);
     bg_task *t = rt == NULL ? NULL : bgi_task_make(rt, w, fn, NULL, arg, arg_size, options);
     if (t != NULL) {
-        bgi_push(w, &t->fiber.item);
+        bgi_push_here(w, &t->fiber.item);
     }
     return t;
 }
@@ -173,6 +173,19 @@ bgi_item *bgi_task_body(bgi_worker *w, bgi_fiber *f)
     f->result = bgi_likely(!bgi_waiter_cancelled(&t->waiter)) ? t->fn(t->arg) : -ECANCELED;
     (void)w; /* perhaps another one by now */
     return bgi_task_end(bgi_worker_self(), t);
+}
+
+bgi_item *bgi_task_body_simulated(bgi_worker *w, bgi_fiber *f)
+{
+    bg_task *t = bgi_task_of(f);
+    f->result = bgi_waiter_cancelled(&t->waiter) ? -ECANCELED : t->fn(t->arg);
+    w = bgi_worker_self();
+    w->current = NULL; /* from here on it cannot be held up: its record may go */
+    bgi_item *next = bgi_task_end(w, t);
+    if (next != NULL) {
+        bgi_sim_hand(w, next);
+    }
+    return NULL;
 }
 
 void bgi_task_no_stack(bgi_worker *w, bgi_fiber *f)

@@ -30,6 +30,7 @@
 
 #include "arch/lock.h"
 #include "core/fiber.h"
+#include "core/sim.h"
 #include "wait/waiter.h"
 
 #include <brigade/task.h>
@@ -91,6 +92,7 @@ struct bg_runtime {
     size_t free_count;
     bgi_atomic main; /* of bg_run: its end is the runtime's; 0 after that */
     int main_result;
+    unsigned deadlocks; /* of the deterministic mode */
 };
 
 BGI_INLINE bg_task *bgi_task_of(bgi_fiber *f)
@@ -146,6 +148,9 @@ void bgi_task_no_stack(bgi_worker *w, bgi_fiber *f);
 /* Its name_of function. */
 const char *bgi_task_fiber_name(const bgi_fiber *f);
 
+/* The body in the deterministic mode: what may run next is left to its loop. */
+bgi_item *bgi_task_body_simulated(bgi_worker *w, bgi_fiber *f);
+
 /* ---- task/end.c ---- */
 
 /* The task has ended with fiber.result: tells whom it concerns. Returns the awaiter's item when it
@@ -185,6 +190,10 @@ BGI_INLINE bg_task *bgi_task_required(const char *function)
     }
     return self;
 }
+
+/* ---- task/await.c, task/gather.c: their waits, for reports ---- */
+
+extern const bgi_wait_kind bgi_wait_await, bgi_wait_any;
 
 /* ---- task/after.c ---- */
 

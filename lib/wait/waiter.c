@@ -3,6 +3,7 @@
 #include "arch/futex.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 int bgi_waiter_expire(bgi_waiter *w)
 {
@@ -49,6 +50,14 @@ static int commit_shielded(bgi_worker *w, bgi_fiber *self, void *waiter)
     return !bgi_waiter_arm(waiter, 1);
 }
 
+static void describe_signal(void *arg, char *text, size_t size)
+{
+    (void)arg;
+    (void)snprintf(text, size, "whom it has cancelled");
+}
+
+const bgi_wait_kind bgi_wait_signal = {commit_shielded, "bg_await", describe_signal};
+
 void bgi_waiter_await_signal(bgi_waiter *w)
 {
     bgi_suspend(commit_shielded, w);
@@ -84,6 +93,14 @@ static int commit_until(bgi_worker *w, bgi_fiber *self, void *arg)
     (void)self;
     return !bgi_timers_start_at(&w->timers, &waiter->timer, u->deadline, arm_wait, waiter);
 }
+
+static void describe_sleep(void *arg, char *text, size_t size)
+{
+    (void)arg;
+    (void)snprintf(text, size, "its time");
+}
+
+const bgi_wait_kind bgi_wait_sleep = {commit_until, "bg_sleep", describe_sleep};
 
 int bgi_wait_until(bgi_waiter *w, bg_time deadline)
 {

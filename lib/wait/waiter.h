@@ -44,6 +44,7 @@
 
 #include "base/atomic.h"
 #include "core/fiber.h"
+#include "core/sim.h"
 
 #define BGI_WAITER_ARMED ((bgi_word)1)
 #define BGI_WAITER_SHIELDED ((bgi_word)2)
@@ -149,6 +150,9 @@ void bgi_waiter_await_signal(bgi_waiter *w);
  * it was cancelled before.
  */
 int bgi_wait_until(bgi_waiter *w, bg_time deadline);
+
+/* The waits of this layer, for reports. */
+extern const bgi_wait_kind bgi_wait_signal, bgi_wait_sleep;
 
 /* A plain thread's wait. */
 typedef struct bgi_thread_waiter {
