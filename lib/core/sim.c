@@ -2,11 +2,13 @@
 
 #include "arch/lock.h"
 #include "base/clock.h"
+#include "core/check.h"
 
 #include <errno.h>
 
 enum {
     STEPS_WITHOUT_TIME = 100000,
+    CHECK_STEPS = 256, /* debug builds check the scheduler's invariants so often */
     LONGEST_LOG2 = 16, /* change points lie within 2^16 steps */
     CHANGES_MOST = 4,
     YIELDS_KEPT = 8, /* PCT: so many yields in a row a worker keeps its priority, on average */
@@ -416,6 +418,9 @@ void bgi_sim_run(bgi_sched *s)
         bgi_context_adopt(&s->worker[i].loop);
     }
     while (!bgi_load_acquire(&s->stopping)) {
+        if (sim->steps % CHECK_STEPS == 0) {
+            bgi_sched_check(s);
+        }
         unsigned i = pick_player(sim, anything_to_take(s));
         if (i != sim->players) {
             step(s, i);

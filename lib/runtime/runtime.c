@@ -84,10 +84,15 @@ static void release(bg_runtime *rt)
 static void abandon(bg_task *t, void *arg)
 {
     bgi_sched *s = arg;
+    bg_runtime *rt = s->config.owner;
     bgi_word done = bgi_load(&t->done);
     if (done != BGI_TASK_DONE && done != BGI_TASK_FREE && t->fiber.stack != NULL) {
         bgi_stack_put(s->stacks, 0, t->fiber.stack);
         t->fiber.stack = NULL;
+        t->fiber.result = -ECANCELED;
+        bgi_waiter_reset(&t->waiter);
+        bgi_store_release(&t->done, BGI_TASK_DONE);
+        bgi_count_owned(&rt->cache[0].ended, 1);
     }
 }
 

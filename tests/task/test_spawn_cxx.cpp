@@ -67,7 +67,8 @@ Test(spawn_cxx, the_same_calls)
     cr_assert_eq(bg_runtime_create(&rt, .workers = 2), 0);
     cr_assert_eq(bg_runtime_wait(rt, bg_runtime_spawn(rt, give, &two, .name = "two")), 2);
     cr_assert_eq(bg_runtime_shutdown(rt), 0);
-    cr_assert_eq(bg_run(give, &two, .seed = 1), -ENOTSUP);
+    cr_assert_eq(bg_run(give, &two, .seed = 1), 2);
+    cr_assert_eq(bg_explore(give, &two, .seeds = 3, .workers = 2), 0);
 }
 
 } // namespace
