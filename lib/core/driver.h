@@ -19,7 +19,9 @@ typedef struct bgi_driver bgi_driver;
 
 struct bgi_driver_ops {
     const char *name;
-    /* The poller waits: until `deadline` (BG_TIME_MAX: none), an event, or wake. */
+    /* The poller waits: until `deadline` (BG_TIME_MAX: none), an event, or wake. It does not wait
+     * when the node's word says that it was notified before it became the leader: who notified it
+     * then knew of no leader to wake. */
     void (*wait)(bgi_driver *d, struct bgi_worker *w, bg_time deadline);
     /* Ends the wait of worker `w`, now or the next one, when its node has been notified or kicked.
      * Any thread, any number of times. NULL when waiting on the node is all that wait does. */

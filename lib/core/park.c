@@ -74,7 +74,7 @@ static void lead(bgi_worker *w)
 {
     bgi_sched *s = w->sched;
     bgi_store(&s->leader_until, WORKING_OUT);
-    bgi_fence_full(); /* partner: the fence in bgi_ec_prepare of the others */
+    bgi_fence_full(); /* partners: in bgi_ec_prepare of the others; in bgi_notify, for drivers */
     bg_time until = bgi_earliest_timer(s);
     bgi_store(&s->leader_until, (bgi_word)until);
     s->driver->ops->wait(s->driver, w, until);

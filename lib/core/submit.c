@@ -21,8 +21,11 @@ BGI_INLINE int notify(bgi_sched *s)
         bgi_ec_node *node = bgi_ec_notify(&s->idle);
         if (node != NULL) {
             bgi_worker *w = BGI_CONTAINER_OF(node, bgi_worker, node);
-            if (s->driver->ops->wake != NULL && bgi_load(&s->leader) == w->index + 1U) {
-                s->driver->ops->wake(s->driver, w);
+            if (s->driver->ops->wake != NULL) {
+                bgi_fence_full(); /* partner: lead()'s, after which the driver looks at the node */
+                if (bgi_load(&s->leader) == w->index + 1U) {
+                    s->driver->ops->wake(s->driver, w);
+                }
             }
             return 0;
         }
