@@ -551,14 +551,14 @@ Test(looks, with_descriptors_one_must_be_left_to_poll)
 {
     bgi_sched *s = with_retired_spares();
     get_stuck(s, 0);
-    cr_assert(look(s));
+    cr_assert(bgi_monitor_look(s));
     cr_assert_eq(bgi_load(&s->stuck), 1);
     cr_assert_eq(bgi_load(&s->worker[0].held_up), 1);
     cr_assert_eq(bgi_load(&s->spares_active), 0, "nothing waits for it");
     s->driver = &polling;
-    cr_assert(look(s));
+    cr_assert(bgi_monitor_look(s));
     cr_assert_eq(bgi_load(&s->spares_active), 1, "nobody else can poll");
-    cr_assert(look(s));
+    cr_assert(bgi_monitor_look(s));
     cr_assert_eq(bgi_load(&s->spares_active), 1, "now there is one");
     bgi_sched_destroy(s);
 }
@@ -573,11 +573,11 @@ Test(looks, with_descriptors_and_one_that_is_free_no_spare_is_needed)
     bgi_store(&s->used, 3);
     get_stuck(s, 0);
     bgi_store(&s->worker[1].state, BGI_ACTIVE);
-    cr_assert(look(s));
+    cr_assert(bgi_monitor_look(s));
     cr_assert_eq(bgi_load(&s->stuck), 1);
     cr_assert_eq(bgi_load(&s->spares_active), 0, "the other one will poll");
     bgi_store(&s->worker[0].tick, 9);
-    cr_assert(look(s));
+    cr_assert(bgi_monitor_look(s));
     cr_assert_eq(bgi_load(&s->stuck), 0);
     bgi_sched_destroy(s);
 }
@@ -586,16 +586,16 @@ Test(looks, what_is_injected_is_hurried_and_helped)
 {
     bgi_sched *s = with_retired_spares();
     rig_inject(s, &items[0]);
-    cr_assert(look(s));
+    cr_assert(bgi_monitor_look(s));
     cr_assert_eq(bgi_load(&s->worker[0].budget), 1, "it looks around after this item");
     cr_assert_eq(bgi_load(&s->spares_active), 0);
     get_stuck(s, 0);
-    cr_assert(look(s));
+    cr_assert(bgi_monitor_look(s));
     cr_assert_eq(bgi_load(&s->spares_active), 1);
     bgi_store(&s->worker[0].tick, 9);
     bgi_store(&s->worker[1].state, BGI_IDLE);
     bgi_store(&s->worker[1].node.word, 0);
-    cr_assert(look(s));
+    cr_assert(bgi_monitor_look(s));
     cr_assert_neq(bgi_load(&s->worker[1].node.word), 0, "called so that it retires");
     bgi_sched_destroy(s);
 }
@@ -605,11 +605,11 @@ Test(looks, a_due_timer_hurries_its_worker)
     bgi_sched *s = with_retired_spares();
     bgi_worker *w = &s->worker[0];
     set_timers(w, 1);
-    cr_assert(look(s));
+    cr_assert(bgi_monitor_look(s));
     cr_assert_eq(bgi_load(&w->budget), 1);
     cr_assert_eq(bgi_load(&s->spares_active), 0);
     get_stuck(s, 0);
-    cr_assert(look(s));
+    cr_assert(bgi_monitor_look(s));
     cr_assert_eq(bgi_load(&s->spares_active), 1, "somebody else must fire it");
     bgi_sched_destroy(s);
 }
@@ -617,7 +617,7 @@ Test(looks, a_due_timer_hurries_its_worker)
 /* Whether a look woke the one that sleeps. */
 static int look_wakes(bgi_sched *s, int reason_to_look_again)
 {
-    cr_expect_eq(look(s) != 0, reason_to_look_again);
+    cr_expect_eq(bgi_monitor_look(s) != 0, reason_to_look_again);
     int woken = bgi_ec_waiting(&s->idle) == 0;
     if (woken) {
         cr_expect_eq(bgi_load(&s->searching), 1);
