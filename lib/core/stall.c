@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Under the thread sanitizer and valgrind threads block for reasons of these tools: nothing is
@@ -76,10 +77,9 @@ bg_duration bgi_stall_parse(const char *text)
     return ms * BG_MS;
 }
 
-static void say(const char *line, int n, size_t size)
+static void say(const char *line)
 {
-    size_t length = n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
-    ssize_t written = write(STDERR_FILENO, line, length);
+    ssize_t written = write(STDERR_FILENO, line, strlen(line));
     (void)written; /* no stderr: there is nobody to tell */
 }
 
@@ -92,11 +92,11 @@ void bgi_stall_setup(bgi_sched *s)
         after = DEFAULT_MS * BG_MS;
         if (bgi_cas(&complained, 0, 1)) {
             char line[160];
-            int n = snprintf(line, sizeof line,
-                             "brigade: BRIGADE_STALL_MS is '%.40s', not a number of milliseconds: "
-                             "ignored\n",
-                             text);
-            say(line, n, sizeof line);
+            (void)snprintf(line, sizeof line,
+                           "brigade: BRIGADE_STALL_MS is '%.40s', not a number of milliseconds: "
+                           "ignored\n",
+                           text);
+            say(line);
         }
     }
     s->stall_after = after;
@@ -127,11 +127,11 @@ static void tell(const struct bgi_stall_report *r)
     } else {
         (void)snprintf(who, sizeof who, "task '%s'", r->name);
     }
-    int n =
-        snprintf(line, sizeof line, "brigade: stall: %s on worker %u has not %s for %lld ms (%s)\n",
-                 who, r->worker, r->kind == BGI_STALL_CALLBACK ? "returned" : "suspended",
-                 (long long)(r->lasts / BG_MS), r->blocked ? "blocked in the kernel" : "computing");
-    say(line, n, sizeof line);
+    (void)snprintf(
+        line, sizeof line, "brigade: stall: %s on worker %u has not %s for %lld ms (%s)\n", who,
+        r->worker, r->kind == BGI_STALL_CALLBACK ? "returned" : "suspended",
+        (long long)(r->lasts / BG_MS), r->blocked ? "blocked in the kernel" : "computing");
+    say(line);
 }
 
 /* What the worker is at: 0 when that changes just now. */

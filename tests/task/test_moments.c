@@ -404,6 +404,27 @@ Test(moments, what_is_left_of_another_layer_is_left_alone)
     cr_assert(item.run == run_other);
 }
 
+/* Whose memory was not freed would show under the address sanitizer. */
+Test(moments, what_is_left_of_this_layer_is_freed)
+{
+    for (int queued = 0; queued < 2; queued++) {
+        struct after *a = bgi_malloc(sizeof *a);
+        cr_assert_not_null(a);
+        bgi_timer_init(&a->timer, expire_after);
+        a->item.run = run_after;
+        if (queued) {
+            bgi_after_drop_item(&a->item);
+        } else {
+            bgi_after_drop_timer(&a->timer);
+        }
+    }
+    bg_timer_init(&timer);
+    bgi_store_ptr(&inner()->home, &elsewhere);
+    bgi_timer *volatile callers = inner();
+    bgi_after_drop_timer(callers);
+    cr_assert_null(bgi_timer_home(inner()), "it is the caller's");
+}
+
 #if !BGI_DEBUG
 Test(moments, a_plain_thread_awaits_nothing)
 {
