@@ -127,7 +127,6 @@ Test(check, wrong_counts_are_found)
     FINDS_ATOMIC(s->stuck, 3, "scheduler: 3 of 2 workers are stuck");
     FINDS_ATOMIC(s->injector.count, 3, "injector: count is 3, the list has 2");
     bgi_ec_prepare(&s->idle, &s->worker[1].node);
-    bgi_store(&s->worker[1].parks, 1); /* where nobody ever slept the idle ones are not looked at */
     FINDS_ATOMIC(s->idle.waiting, 2, "eventcount: waiting is 2, the list has 1");
     (void)bgi_ec_cancel(&s->idle, &s->worker[1].node);
     rig_end(s);
