@@ -140,7 +140,7 @@ Test(stall, so_does_what_it_was_blocked)
 static void is_half_through(bgi_atomic *turn)
 {
     (void)turn;
-    (void)bgi_fetch_add(&w->stall.turn, 1);
+    (void)bgi_fetch_add(&w->stall.turn, BGI_STALL_TURN);
 }
 
 static void begins_another(bgi_atomic *turn)
