@@ -103,8 +103,10 @@ static void add_at(bgi_timers *s, struct noting *t, bg_time deadline)
     cr_assert_eq(bgi_timers_start_at(s, &t->timer, deadline, NULL, NULL), 1);
 }
 
-/* A worker that does not search and has no scheduler, for expiries that make nothing ready. */
-static bgi_worker nobody;
+/* A worker that does not search, of a scheduler that does nothing, for expiries that make nothing
+ * ready. */
+static bgi_sched nothing;
+static bgi_worker nobody = {.sched = &nothing};
 
 /* Fires what is due, without a limit; gives how many. */
 static size_t run(bgi_timers *s, bg_time now)

@@ -7,6 +7,8 @@
  *
  *     models [times] [part of a name]
  */
+#include "base/atomic.h"
+
 #include "mc.h"
 
 #include <pthread.h>
@@ -47,14 +49,14 @@ int mc_self(void)
 
 void mc_await_equal(const volatile size_t *word, size_t v)
 {
-    while (__atomic_load_n(word, __ATOMIC_ACQUIRE) != v) {
+    while (bgi_load_acquire(word) != v) {
         (void)sched_yield();
     }
 }
 
 void mc_await_differs(const volatile size_t *word, size_t v)
 {
-    while (__atomic_load_n(word, __ATOMIC_ACQUIRE) == v) {
+    while (bgi_load_acquire(word) == v) {
         (void)sched_yield();
     }
 }
