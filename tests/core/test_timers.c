@@ -105,8 +105,8 @@ static void add_at(bgi_timers *s, struct noting *t, bg_time deadline)
 
 /* A worker that does not search, of a scheduler that does nothing, for expiries that make nothing
  * ready. */
-static bgi_sched nothing;
-static bgi_worker nobody = {.sched = &nothing};
+static bgi_sched no_scheduler;
+static bgi_worker nobody = {.sched = &no_scheduler};
 
 /* Fires what is due, without a limit; gives how many. */
 static size_t run(bgi_timers *s, bg_time now)
