@@ -15,13 +15,13 @@ enum { MANY_STACKS = 4096 };
 /* Under the lock. */
 static void check_slab(const struct bgi_stack_global *g, struct bgi_slab *slab)
 {
-    uint64_t all = bgi_slab_mask(slab->count);
     int partial = slab->class != BGI_STACK_BIG && slab->cold != 0;
 
     bgi_check(slab->count >= 1 && slab->count <= BGI_SLAB_SLOTS && slab->class <= BGI_STACK_BIG,
               "stack pool: a slab of %u slots, class %u", slab->count, slab->class);
     bgi_check(slab->class == BGI_STACK_BIG || slab->size == g->class[slab->class].size,
               "stack pool: a slab of class %u has stacks of %zu bytes", slab->class, slab->size);
+    uint64_t all = bgi_slab_mask(slab->count);
     bgi_check((slab->cold & ~all) == 0, "stack pool: cold slots beyond the %u of a slab",
               slab->count);
     bgi_check((slab->marked & slab->protected) == 0, "stack pool: a slot with two guards");
