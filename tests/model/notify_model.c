@@ -128,3 +128,27 @@ MC_MODEL(nobody_left, .name = "notify/sleeper_withdraws",
          .says = "a waker that finds nobody looks again for those who counted on the searcher",
          .setup = one_announced, .bound = 2,
          .thread = {withdraw, sleep_then_run_1, notify_for_nothing, submit_a}, .check = all_ran);
+
+/* ---- two have counted on a search that was about to end ---- */
+
+static void submit_to_a_searcher(void)
+{
+    submit_both(); /* wakes nobody: W[0] searches */
+    mc_assert(bgi_ec_waiting(&S.idle) == 1);
+    bgi_park(&W[0]);                         /* its search has failed; its second look finds them */
+    rig_run_one(&W[0]);                      /* it takes one and is stuck in it */
+    mc_assert(bgi_ec_waiting(&S.idle) == 0); /* W[1] was woken for the other */
+    W[1].searching = bgi_ec_cancel(&S.idle, &W[1].node);
+    rig_run_one(&W[1]);
+}
+
+static void search_has_failed(void)
+{
+    rig_setup(2, 0, 0);
+    bgi_ec_prepare(&S.idle, &W[1].node);
+    rig_searches(&W[0]);
+}
+
+MC_MODEL(counted_on, .name = "notify/two_counted_on_a_searcher",
+         .says = "a searcher whose second look finds something wakes another for the rest",
+         .setup = search_has_failed, .thread = {submit_to_a_searcher}, .check = all_ran);
