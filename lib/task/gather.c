@@ -79,10 +79,10 @@ static int commit_any(bgi_worker *w, bgi_fiber *self, void *arg)
 static void describe_any(void *arg, char *text, size_t size)
 {
     const struct any *any = arg;
-    int used = snprintf(text, size, "%s", any->n == 1 ? "task" : "the first of tasks");
-    for (size_t i = 0; i < any->n && used >= 0 && (size_t)used < size; i++) {
-        used += snprintf(text + used, size - (size_t)used, "%s '%s'", i == 0 ? "" : ",",
-                         bg_task_name(any->tasks[i]));
+    size_t used = (size_t)snprintf(text, size, "%s", any->n == 1 ? "task" : "the first of tasks");
+    for (size_t i = 0; i < any->n && used < size; i++) {
+        used += (size_t)snprintf(text + used, size - used, "%s '%s'", i == 0 ? "" : ",",
+                                 bg_task_name(any->tasks[i]));
     }
 }
 

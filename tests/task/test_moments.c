@@ -7,6 +7,7 @@
 #include "check.h"
 
 #include "arch/futex.h"
+#include "dies.h"
 #include "task/task.h"
 
 #include <brigade/timer.h>
@@ -254,6 +255,64 @@ Test(moments, another_ends_as_its_registration_is_taken_back)
 {
     RUN_ALONE(wait_any_is_owed_a_signal);
 }
+
+static int describe_waits(void *arg)
+{
+    char text[64], small[24];
+    (void)arg;
+    bg_task *tasks[2] = {bg_spawn(return_arg, NULL, .name = "soup"),
+                         bg_spawn(return_arg, NULL, .name = "stew")};
+    struct any any = {tasks, 1, 0};
+    bgi_wait_any.describe(&any, text, sizeof text);
+    CHECK(strcmp(text, "task 'soup'") == 0);
+    any.n = 2;
+    bgi_wait_any.describe(&any, text, sizeof text);
+    CHECK(strcmp(text, "the first of tasks 'soup', 'stew'") == 0);
+    bgi_wait_any.describe(&any, small, sizeof small);
+    CHECK(strcmp(small, "the first of tasks 'sou") == 0);
+    return bg_gather_all(tasks, 2, NULL);
+}
+
+Test(moments, a_wait_for_several_is_described)
+{
+    RUN_ALONE(describe_waits);
+}
+
+#if BGI_DEBUG
+
+static int detach_self(void *arg)
+{
+    (void)arg;
+    bg_detach(bg_self());
+    return 0;
+}
+
+static int run_detach_self(void *arg)
+{
+    return bg_await(bg_spawn(detach_self, arg));
+}
+
+static int run_detach_fresh(void *arg)
+{
+    (void)arg;
+    (void)bg_spawn(detach_self, NULL, .name = "soup");
+    bg_yield();
+    return 0;
+}
+
+static void run_it(void *fn)
+{
+    (void)bg_run(*(bg_fn *)fn, NULL, .workers = 1, .spares = BG_NO_SPARES);
+}
+
+Test(moments, its_own_handle_is_not_a_tasks_to_give_back)
+{
+    bg_fn awaited = run_detach_self, fresh = run_detach_fresh;
+    DIES(run_it, &awaited, "bg_detach");
+    DIES(run_it, &fresh, "a task's own handle is not its to give back");
+}
+
+#endif
 
 /* ---- the end of all ---- */
 
