@@ -5,5 +5,5 @@
 
 Test(program, random_ones)
 {
-    run_programs(MANY(150));
+    run_programs(run_program, 1, MANY(150));
 }

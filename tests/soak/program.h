@@ -30,6 +30,7 @@ static struct program {
     uint64_t seed;
     bg_runtime *rt; /* NULL in bg_run */
     struct node node[NODES];
+    bgi_word most;        /* nodes of this program, at most NODES */
     bgi_atomic used;      /* nodes handed out */
     bgi_atomic extra;     /* tasks spawned that are no nodes */
     bgi_atomic callbacks; /* that were promised a call; wraps down to 0 as they are called */
@@ -49,7 +50,7 @@ static int value_of(const struct node *n)
 static struct node *take_node(const struct node *parent, int may_be_cancelled)
 {
     bgi_word i = bgi_fetch_add(&program.used, 1);
-    if (i >= NODES) {
+    if (i >= program.most) {
         return NULL;
     }
     struct node *n = &program.node[i];
@@ -259,6 +260,16 @@ static int run_node(void *arg)
     return cancelled ? -ECANCELED : value_of(self);
 }
 
+/* Between two looks at something: virtual time passes in sleeps only. */
+static void let_time_pass(void)
+{
+    if (bg_seed() == 0) {
+        bg_yield();
+    } else {
+        CHECK(bg_sleep(50 * BG_US) == 0);
+    }
+}
+
 /* The main task, of bg_run or on its own: a few roots, and then everybody who was detached. */
 static int run_roots(void *arg)
 {
@@ -281,10 +292,10 @@ static int run_roots(void *arg)
         return 0;
     }
     while (bgi_load_acquire(&program.callbacks) != 0) {
-        bg_yield();
+        let_time_pass();
     }
     do {
-        bg_yield();
+        let_time_pass();
         CHECK(bg_runtime_stats(NULL, &s) == 0);
     } while (s.tasks_live > others && program.rt == NULL);
     return 0;
@@ -343,7 +354,7 @@ static int run_on_own_runtime(unsigned workers, int spares)
             CHECK(bg_runtime_stats(rt, &s) == 0);
         } while (s.tasks_live != 0);
         bgi_word spawned = bgi_load(&program.extra);
-        for (bgi_word i = 0; i < NODES && i < bgi_load(&program.used); i++) {
+        for (bgi_word i = 0; i < program.most && i < bgi_load(&program.used); i++) {
             spawned += bgi_load(&program.node[i].spawned);
         }
         CHECK(s.tasks_spawned == spawned);
@@ -352,27 +363,20 @@ static int run_on_own_runtime(unsigned workers, int spares)
     return r;
 }
 
-/* Runs the program of a seed. What goes wrong is counted by CHECK, and the seed is told. */
-static void run_program(uint64_t seed)
+static void begin_program(uint64_t seed, bgi_word most)
 {
-    static const unsigned workers[] = {1, 2, 3, 8, 16};
-    struct bgi_random rnd;
-    size_t live = bgi_alloc_live();
-    bgi_random_seed(&rnd, ~seed);
-
     program.seed = seed;
     program.rt = NULL;
-    program.leave_sleepers = bgi_random_below(&rnd, 3) == 0;
+    program.most = most;
     bgi_store(&program.used, 0);
     bgi_store(&program.extra, 0);
     bgi_store(&program.callbacks, 0);
-    unsigned w = workers[bgi_random_below(&rnd, BGI_ARRAY_LEN(workers))];
-    int spares = bgi_random_below(&rnd, 3) == 0 ? BG_NO_SPARES : 0;
-    int r = bgi_random_below(&rnd, 2) == 0
-                ? bg_run(run_roots, INT_ARG(1), .workers = w, .spares = spares)
-                : run_on_own_runtime(w, spares);
+}
 
-    bgi_word used = bgi_load(&program.used) < NODES ? bgi_load(&program.used) : NODES;
+/* What has to hold of all nodes when the program has ended with r. */
+static void end_program(int r, size_t live, const char *how, unsigned w)
+{
+    bgi_word used = bgi_load(&program.used) < program.most ? bgi_load(&program.used) : program.most;
     for (bgi_word i = 0; i < used; i++) {
         const struct node *n = &program.node[i];
         bgi_word begun = bgi_load(&n->begun);
@@ -382,23 +386,54 @@ static void run_program(uint64_t seed)
     }
     CHECK(bgi_alloc_live() == live);
     cr_assert(r == 0 && bgi_load(&check_failures) == 0,
-              "seed %llu with %u workers: result %d, %zu checks failed; run it again with "
+              "seed %llu, %s, %u workers: result %d, %zu checks failed; run it again with "
               "BRIGADE_SOAK_SEED=%llu BRIGADE_SOAK_SEEDS=1",
-              (unsigned long long)seed, w, r, (size_t)bgi_load(&check_failures),
-              (unsigned long long)seed);
+              (unsigned long long)program.seed, how, w, r, (size_t)bgi_load(&check_failures),
+              (unsigned long long)program.seed);
 }
 
-/* The seeds from BRIGADE_SOAK_SEED (1) on, BRIGADE_SOAK_SEEDS or `usual` of them. Each is told
- * beforehand, so that one that hangs is known. */
-static void run_programs(uint64_t usual)
+/* Runs the program of a seed. What goes wrong is counted by CHECK, and the seed is told. */
+static inline void run_program(uint64_t seed)
+{
+    static const unsigned workers[] = {1, 2, 3, 8, 16};
+    struct bgi_random rnd;
+    size_t live = bgi_alloc_live();
+    bgi_random_seed(&rnd, ~seed);
+
+    (void)fprintf(stderr, "seed %llu\n", (unsigned long long)seed); /* one that hangs is known */
+    begin_program(seed, NODES);
+    program.leave_sleepers = bgi_random_below(&rnd, 3) == 0;
+    unsigned w = workers[bgi_random_below(&rnd, BGI_ARRAY_LEN(workers))];
+    int spares = bgi_random_below(&rnd, 3) == 0 ? BG_NO_SPARES : 0;
+    int r = bgi_random_below(&rnd, 2) == 0
+                ? bg_run(run_roots, INT_ARG(1), .workers = w, .spares = spares)
+                : run_on_own_runtime(w, spares);
+    end_program(r, live, "threads", w);
+}
+
+/* A small one, in the deterministic mode. */
+static inline void run_program_seeded(uint64_t seed)
+{
+    size_t live = bgi_alloc_live();
+    struct bgi_random rnd;
+    bgi_random_seed(&rnd, ~seed);
+
+    begin_program(seed, 5 + bgi_random_below(&rnd, 40));
+    program.leave_sleepers = bgi_random_below(&rnd, 10) == 0;
+    unsigned w = 1 + bgi_random_below(&rnd, 4);
+    int r = bg_run(run_roots, INT_ARG(1), .workers = w, .seed = seed);
+    end_program(r, live, "deterministic", w);
+}
+
+/* The seeds from BRIGADE_SOAK_SEED or `from` on, BRIGADE_SOAK_SEEDS or `usual` of them. */
+static void run_programs(void (*run)(uint64_t seed), uint64_t from, uint64_t usual)
 {
     const char *first = getenv("BRIGADE_SOAK_SEED");
     const char *count = getenv("BRIGADE_SOAK_SEEDS");
-    uint64_t from = first != NULL ? strtoull(first, NULL, 0) : 1;
     uint64_t n = count != NULL ? strtoull(count, NULL, 0) : usual;
+    from = first != NULL ? strtoull(first, NULL, 0) : from;
     for (uint64_t seed = from; seed - from < n; seed++) {
-        (void)fprintf(stderr, "seed %llu\n", (unsigned long long)seed);
-        run_program(seed);
+        run(seed);
     }
 }
 

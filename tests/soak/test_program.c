@@ -8,5 +8,10 @@
 
 Test(program, random_ones)
 {
-    run_programs(MANY(20000));
+    run_programs(run_program, 1, MANY(20000));
+}
+
+Test(program, deterministic_ones)
+{
+    run_programs(run_program_seeded, 1, MANY(2000000));
 }
