@@ -45,7 +45,11 @@ typedef struct bgi_lock {
 } bgi_lock;
 
 enum { BGI_LOCK_FREE = 0, BGI_LOCK_HELD = 1, BGI_LOCK_CONTENDED = 2 };
+#ifdef BGI_MODEL
+enum { BGI_LOCK_SPINS = 1 }; /* a model's thread never gets through 64 */
+#else
 enum { BGI_LOCK_SPINS = 64 };
+#endif
 
 /* rank and name are for the debug build: locks are taken in rising order of rank. */
 #if BGI_DEBUG

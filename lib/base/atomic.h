@@ -141,10 +141,16 @@ BGI_INLINE void bgi_compiler_barrier(void)
     __asm__ __volatile__("" ::: "memory");
 }
 
+#ifdef BGI_MODEL
+void mc_yield(void); /* the model checker's: somebody else has to take a step first */
+#endif
+
 BGI_INLINE void bgi_pause(void)
 {
     bgi_point();
-#if defined(__x86_64__) || defined(__i386__)
+#if defined(BGI_MODEL)
+    mc_yield();
+#elif defined(__x86_64__) || defined(__i386__)
     __asm__ __volatile__("pause");
 #elif defined(__aarch64__)
     __asm__ __volatile__("yield");

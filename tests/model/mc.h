@@ -27,6 +27,9 @@ typedef struct mc_model {
     void (*setup)(void); /* may be NULL */
     void (*thread[MC_THREADS])(void); /* up to the first NULL */
     void (*check)(void);              /* may be NULL */
+    /* For the checker's own tests. */
+    uint64_t outcomes; /* exactly these bits are to be seen by mc_outcome over all executions */
+    const char *fails; /* the model must fail, with a message that has this in it */
 } mc_model;
 
 /* Defines and registers a model, at file scope: MC_MODEL(two_thieves, .name = "...", ...); */
@@ -56,6 +59,9 @@ __attribute__((noreturn)) void mc_ignore(void);
 /* Blocks until *word (read as the newest value, with acquire) equals, or differs from, v. */
 void mc_await_equal(const volatile size_t *word, size_t v);
 void mc_await_differs(const volatile size_t *word, size_t v);
+
+/* This execution had outcome n, 0..63. */
+void mc_outcome(unsigned n);
 
 /* Notes what happened, printed with a failing interleaving. */
 void mc_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
