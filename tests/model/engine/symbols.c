@@ -18,7 +18,7 @@
 
 static bool is_wrapper(const char *place)
 {
-    return strstr(place, "/atomic.h:") != NULL || strstr(place, "/atomic_ops") != NULL ||
+    return strstr(place, "/atomic.h:") != NULL || strstr(place, "/atomic_op") != NULL ||
            strstr(place, "/alloc.h:") != NULL;
 }
 
