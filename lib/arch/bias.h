@@ -36,7 +36,9 @@
 #include "arch/lock.h"
 #include "base/atomic.h"
 
+#ifndef BGI_BIAS_QUIET /* the models make it tiny */
 #define BGI_BIAS_QUIET 1000
+#endif
 
 typedef struct bgi_bias {
     BGI_ALIGNED(BGI_FALSE_SHARING_RANGE) bgi_atomic inside; /* owner */
