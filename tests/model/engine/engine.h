@@ -6,6 +6,8 @@
  *   system.c   what the library asks the system for
  *   trace.c    the failing interleaving in words
  *   symbols.c  names of code and data addresses
+ *   sites.c    the library's atomic operations, and how to weaken one
+ *   gate.c     all of them weakened, one at a time
  *   main.c     command line
  *
  * Everything runs on one thread of the system; nothing here needs a lock, and nothing here may be
@@ -74,6 +76,8 @@ extern mthread mt[T_MAX];
 extern int self; /* the running one */
 extern unsigned threads;
 extern bool tracing;
+extern bool quiet;   /* a failure's interleaving is not printed */
+extern bool verbose; /* the gate says who killed what */
 extern int64_t virtual_now;
 
 /* sched.c */
@@ -92,6 +96,7 @@ const char *failure_text(void);
 extern unsigned setup_made_choices;
 extern uint64_t outcomes_seen;
 extern volatile bool stop_now;
+extern uint64_t steps_run, steps_limit; /* of one exploration; limit 0: none */
 void engine_start(void);
 
 /* memory.c */

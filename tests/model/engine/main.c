@@ -1,9 +1,14 @@
 /*
  * The command line: models [--list] [--bound N] [--quick] [--max-executions N] [--stats]
- *                          [--replay CHOICES] [NAME...]
- * Runs all models, or the named ones; the first that fails ends it with status 1.
+ *                          [--replay CHOICES] [--mutate MUTANT] [NAME...]
+ *                   models --gate | --mutants [-j N] [--equivalent FILE] [--below PATH]
+ *                                      [--steps N] [--verbose] [NAME...]
+ * Runs all models, or the named ones; the first that fails ends it with status 1. With --mutate one
+ * operation of the library is weaker than written; --mutants lists what can be, --gate tries all.
  */
 #include "engine.h"
+#include "gate.h"
+#include "sites.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +17,22 @@
 extern unsigned model_count;
 const mc_model *model_at(unsigned i);
 
-enum { TOO_MANY = 10000000 };
+enum { TOO_MANY = 10000000, GATE_STEPS = 500000 };
+
+bool quiet, verbose;
+
+static const char *names[256];
+static unsigned named;
+
+bool wanted(const char *name)
+{
+    for (unsigned k = 0; k < named; k++) {
+        if (strcmp(names[k], name) == 0) {
+            return true;
+        }
+    }
+    return named == 0;
+}
 
 static int run_one(const mc_model *m, unsigned bound, uint64_t limit, bool quick, uint64_t *total)
 {
@@ -55,10 +75,11 @@ static int run_one(const mc_model *m, unsigned bound, uint64_t limit, bool quick
 int main(int argc, char **argv)
 {
     unsigned bound = 0;
-    uint64_t limit = 0, total = 0;
+    uint64_t limit = 0, total = 0, steps_most = GATE_STEPS;
     bool quick = false, list = false, stats = false;
-    const char *choices = NULL, *names[256];
-    unsigned named = 0;
+    bool gated = false, mutants_only = false;
+    const char *choices = NULL, *mutated = NULL, *settled = NULL, *below = "lib/";
+    unsigned jobs = 2;
 
     for (int i = 1; i < argc; i++) {
         bool more = i + 1 < argc;
@@ -74,23 +95,50 @@ int main(int argc, char **argv)
             limit = strtoull(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--replay") == 0 && more) {
             choices = argv[++i];
+        } else if (strcmp(argv[i], "--mutate") == 0 && more) {
+            mutated = argv[++i];
+        } else if (strcmp(argv[i], "--gate") == 0) {
+            gated = true;
+        } else if (strcmp(argv[i], "--mutants") == 0) {
+            mutants_only = true;
+        } else if (strcmp(argv[i], "--verbose") == 0) {
+            verbose = true;
+        } else if (strcmp(argv[i], "-j") == 0 && more) {
+            jobs = (unsigned)strtoul(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--steps") == 0 && more) {
+            steps_most = strtoull(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--equivalent") == 0 && more) {
+            settled = argv[++i];
+        } else if (strcmp(argv[i], "--below") == 0 && more) {
+            below = argv[++i];
         } else if (argv[i][0] == '-' || named == 256) {
             fprintf(stderr, "usage: models [--list] [--bound N] [--quick] [--max-executions N] "
-                            "[--stats] [--replay CHOICES] [NAME...]\n");
+                            "[--stats] [--replay CHOICES] [--mutate MUTANT] [NAME...]\n"
+                            "       models --gate | --mutants [-j N] [--equivalent FILE] "
+                            "[--below PATH] [--steps N] [--verbose] [NAME...]\n");
             return 2;
         } else {
             names[named++] = argv[i];
         }
     }
     engine_start();
+    if ((gated || mutants_only || mutated != NULL) && sites_find(below) != 0) {
+        return 2;
+    }
+    if (mutants_only) {
+        gate_list();
+        return 0;
+    }
+    if (gated) {
+        return gate(jobs, settled, steps_most);
+    }
+    if (mutated != NULL && gate_mutate(mutated) != 0) {
+        return 2;
+    }
     unsigned ran = 0;
     for (unsigned i = 0; i < model_count; i++) {
         const mc_model *m = model_at(i);
-        bool wanted = named == 0;
-        for (unsigned k = 0; k < named; k++) {
-            wanted |= strcmp(names[k], m->name) == 0;
-        }
-        if (!wanted) {
+        if (!wanted(m->name)) {
             continue;
         }
         ran++;

@@ -30,6 +30,7 @@
 #define _GNU_SOURCE 1
 #endif
 #include "engine.h"
+#include "sites.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,6 +66,7 @@ struct store {
 };
 
 extern char __data_start, _end; /* of the linker */
+extern const uint8_t __executable_start, etext;
 
 static char *area, *arena, *maps, *area_end;
 static uintptr_t static_low, static_high;
@@ -129,6 +131,8 @@ void memory_start(void)
     shadow = reserve(grains * sizeof *shadow);
     touched = reserve(grains);
     arena_state = reserve(ARENA_SIZE / GRAIN);
+    site_low = (uintptr_t)&__executable_start;
+    site_flags = reserve((size_t)(&etext - &__executable_start) + 1);
 }
 
 char *stack_of(int t, size_t *size)
@@ -489,6 +493,12 @@ static inline struct cell *enter(volatile uint64_t *p, bool write, const void *p
     return c;
 }
 
+/* The order an operation is to have: its own, unless it is the mutant's. */
+static inline int order_at(int order, const void *pc)
+{
+    return likely(site_flags[(uintptr_t)pc - site_low] == 0) ? order : site_order(order, pc);
+}
+
 static inline bool acquires(int order)
 {
     return order == __ATOMIC_ACQUIRE || order == __ATOMIC_ACQ_REL || order == __ATOMIC_SEQ_CST ||
@@ -606,6 +616,7 @@ static inline uint64_t op_load(volatile uint64_t *p, int order, const void *pc)
         return v;
     }
     int l = c->loc;
+    order = order_at(order, pc);
     if (unlikely(order == __ATOMIC_SEQ_CST)) {
         fence(order);
     }
@@ -628,6 +639,7 @@ static inline void op_store(volatile uint64_t *p, uint64_t v, int order, const v
 {
     struct cell *c = enter(p, true, pc);
     if (c != NULL && c->loc >= 0) {
+        order = order_at(order, pc);
         if (unlikely(order == __ATOMIC_SEQ_CST)) {
             fence(order);
         }
@@ -684,13 +696,9 @@ static inline uint64_t op_rmw(volatile uint64_t *p, uint64_t n, int order, enum 
     if (c == NULL || c->loc < 0) {
         *p = v;
     } else {
-        if (unlikely(order == __ATOMIC_SEQ_CST)) {
-            fence(order);
-        }
+        /* libatomic_ops says seq_cst here; lib/base/atomic.h promises less, which is checked. */
+        order = order_at(order == __ATOMIC_SEQ_CST ? __ATOMIC_ACQ_REL : order, pc);
         replace(c, p, v, order);
-        if (unlikely(order == __ATOMIC_SEQ_CST)) {
-            fence(order);
-        }
     }
     if (unlikely(tracing) && phase == RUN) {
         trace_op(pc, p, "fetch", old, order, NULL, 0);
@@ -714,6 +722,8 @@ static inline uint64_t op_cas(volatile uint64_t *p, uint64_t expected, uint64_t 
         return newest;
     }
     int l = c->loc;
+    order = order_at(order, pc);
+    failing = acquires(order) ? failing : __ATOMIC_RELAXED;
     if (unlikely(order == __ATOMIC_SEQ_CST)) {
         fence(order);
     }
@@ -897,7 +907,7 @@ void __tsan_atomic_thread_fence(int order);
 void __tsan_atomic_thread_fence(int order)
 {
     const void *pc = HERE;
-    if (phase == RUN && order >= 0) {
+    if (phase == RUN && (order = order_at(order, pc)) >= 0) {
         fence(order);
         if (unlikely(tracing)) {
             trace(pc, "fence    %s", order_name(order));

@@ -36,6 +36,7 @@ int64_t virtual_now;
 unsigned setup_made_choices;
 uint64_t outcomes_seen;
 volatile bool stop_now;
+uint64_t steps_run, steps_limit;
 
 static struct choice {
     uint16_t n, taken;
@@ -560,6 +561,7 @@ uint64_t explore(const mc_model *m, unsigned with_bound, uint64_t limit, double 
     depth = prefix = 0;
     setup_done = false;
     setup_made_choices = 0;
+    steps_run = 0;
     outcomes_seen = 0;
     message_text[0] = '\0';
     *out = PASSED;
@@ -572,6 +574,7 @@ uint64_t explore(const mc_model *m, unsigned with_bound, uint64_t limit, double 
     } else {
         for (;;) {
             one_execution();
+            steps_run += steps;
             if (verdict == AGAIN) { /* another word is known to be shared: start again */
                 memory_reset();
                 depth = prefix = 0;
@@ -584,7 +587,7 @@ uint64_t explore(const mc_model *m, unsigned with_bound, uint64_t limit, double 
                 *out = FAILED;
                 break;
             }
-            if (count >= limit || stop_now) {
+            if (count >= limit || stop_now || (steps_limit != 0 && steps_run >= steps_limit)) {
                 *out = GOING;
                 break;
             }
@@ -595,7 +598,7 @@ uint64_t explore(const mc_model *m, unsigned with_bound, uint64_t limit, double 
         }
     }
     *seconds = seconds_now() - begun;
-    if (*out == FAILED && m->fails == NULL && !tracing) {
+    if (*out == FAILED && m->fails == NULL && !tracing && !quiet) {
         printf("%s\n", message_text);
         show();
         print_choices();
