@@ -67,6 +67,8 @@ static void count_end(bgi_worker *w, bg_runtime *rt)
 
 static BGI_COLD void end_detached(bg_task *t)
 {
+    /* Partner: the release in bg_detach. Who gave the handle back is done with name and record. */
+    (void)bgi_load_acquire(&t->done);
     int result = t->fiber.result;
     if (result < 0 && result != -ECANCELED) {
         bgi_failure(bg_task_name(t), result);

@@ -1,6 +1,7 @@
 /*
- * Models of the biased lock (arch/bias.h), in the form that has full fences on both sides: one
- * inside at a time, who sees what those before wrote. The guarded words are plain.
+ * Models of the biased lock (arch/bias.h), with full fences on both sides, and with a fence in the
+ * stranger alone, which then is membarrier(2): one inside at a time, who sees what those before
+ * wrote. The guarded words are plain.
  *
  * The build makes BGI_BIAS_QUIET tiny; with any other value the bias does not come back within a
  * model, and the model would say nothing about it.
@@ -119,3 +120,34 @@ static void returns_twice_check(void)
 MC_MODEL(returns_and_goes, .name = "bias/returns_and_goes",
          .says = "the same when the stranger comes once more", .bound = 2, .setup = shared_setup,
          .thread = {owner_returns, stranger_twice}, .check = returns_twice_check);
+
+/* -- with membarrier: the owner has no fence -- */
+
+static void asymmetric_setup(void)
+{
+    setup();
+    bgi_fence_asymmetric = 1;
+}
+
+static void asymmetric_shared_setup(void)
+{
+    shared_setup();
+    bgi_fence_asymmetric = 1;
+}
+
+MC_MODEL(asymmetric, .name = "bias/membarrier",
+         .says = "without a fence of the owner's own they exclude each other all the same",
+         .setup = asymmetric_setup, .thread = {owner_once, stranger}, .check = check_two);
+
+MC_MODEL(asymmetric_back, .name = "bias/membarrier_stands_back",
+         .says = "a stranger sees what the owner did before it stood back",
+         .setup = asymmetric_setup, .thread = {owner, stranger}, .check = check_three);
+
+MC_MODEL(asymmetric_two, .name = "bias/membarrier_two_strangers",
+         .says = "the second stranger, who finds the bias taken, needs none", .bound = 2,
+         .setup = asymmetric_setup, .thread = {owner_once, stranger, stranger},
+         .check = check_three);
+
+MC_MODEL(asymmetric_returns, .name = "bias/membarrier_returns",
+         .says = "nor when the bias comes back", .setup = asymmetric_shared_setup,
+         .thread = {owner_returns, stranger}, .check = returns_check);

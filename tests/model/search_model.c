@@ -190,3 +190,41 @@ static void due_timer(void)
 MC_MODEL(due, .name = "search/due_timer",
          .says = "a due timer is fired by its owner or a searcher, and its item runs once",
          .setup = due_timer, .thread = {owner_fires, thief_fires}, .check = all_ran);
+
+/* ---- a place that is filled while others look through all of them ---- */
+
+static void fill_place_1(void)
+{
+    rig_worker_setup(1, bgi_clock_now());
+    bgi_store(&W[1].held_up, 1);
+    bgi_store(&W[1].timers.unsettled, 1); /* as if it were stuck with a timer just set */
+    bgi_store_release(&S.used, 2);
+}
+
+static void search_all(void)
+{
+    mc_assert(bgi_search(&W[0]) == NULL);
+    if (W[0].searching) {
+        bgi_stop_searching(&W[0]);
+    }
+}
+
+static void one_place(void)
+{
+    rig_setup(2, 0, 0);
+    bgi_store(&S.used, 1);
+    W[1].timers.sched = NULL;
+    bgi_store(&W[1].timers.next, 0);
+    bgi_store(&W[1].held_up, 1);
+    bgi_store(&W[1].timers.unsettled, 1);
+}
+
+static void nothing_fired(void)
+{
+    mc_assert(bgi_load(&W[0].fired) == 0);
+    mc_assert(bgi_load(&S.searching) == 0);
+}
+
+MC_MODEL(new_place, .name = "search/new_place",
+         .says = "a place is looked into only when all of it has been made", .setup = one_place,
+         .thread = {fill_place_1, search_all}, .check = nothing_fired);

@@ -82,9 +82,10 @@ MC_MODEL(twice, .name = "shutdown/two_stops",
 
 /* ---- a place that is used for the first time ---- */
 
-/* The monitor makes the place known, and the thread it then starts goes to sleep. */
+/* The monitor fills the place and makes it known, and the thread it then starts goes to sleep. */
 static void appear_and_park(void)
 {
+    W[1].sched = &S;
     bgi_store_release(&S.used, 2);
     bgi_park(&W[1]);
     if (W[1].searching) {
@@ -95,6 +96,7 @@ static void appear_and_park(void)
 static void one_more_place(void)
 {
     rig_setup(2, 0, 0);
+    W[1].sched = NULL;
     bgi_store(&S.used, 1);
 }
 
@@ -188,6 +190,45 @@ MC_MODEL(two_ends, .name = "shutdown/two_last_ends",
 
 MC_MODEL(two_ends_and_stop, .name = "shutdown/begin_stop_and_two_ends",
          .says = "likewise when the stop begins meanwhile", .bound = 2, .setup = two_tasks,
+         .thread = {end_0, end_1, begin_stop}, .check = stopped);
+
+/* Where the fence in each end is membarrier's. On real threads it is what was found to work. */
+
+static void asymmetric(void)
+{
+#ifdef BGI_MODEL
+    bgi_fence_asymmetric = 1;
+#endif
+}
+
+static void two_tasks_stopping_asymmetric(void)
+{
+    two_tasks_stopping();
+    asymmetric();
+}
+
+static void one_task_asymmetric(void)
+{
+    one_task();
+    asymmetric();
+}
+
+static void two_tasks_asymmetric(void)
+{
+    two_tasks();
+    asymmetric();
+}
+
+MC_MODEL(two_ends_asymmetric, .name = "shutdown/two_last_ends_membarrier",
+         .says = "two last ends see each other where membarrier is in the fences' place",
+         .setup = two_tasks_stopping_asymmetric, .thread = {end_0, end_1}, .check = stopped);
+
+MC_MODEL(last_end_asymmetric, .name = "shutdown/begin_stop_and_last_end_membarrier",
+         .says = "the last end and the stop likewise", .setup = one_task_asymmetric,
+         .thread = {end_0, begin_stop}, .check = stopped);
+
+MC_MODEL(two_ends_and_stop_asymmetric, .name = "shutdown/begin_stop_and_two_ends_membarrier",
+         .says = "and with two ends", .bound = 2, .setup = two_tasks_asymmetric,
          .thread = {end_0, end_1, begin_stop}, .check = stopped);
 
 /* One moves from a worker to another while somebody sums: it is never taken for none. */

@@ -7,8 +7,11 @@
  */
 #include "runtime.h"
 
+#include "base/alloc.h"
+
 #include <brigade/error.h>
 #include <errno.h>
+#include <string.h>
 
 static int failures, got[2], plain;
 static bg_task *made[2];
@@ -99,6 +102,33 @@ static void freed_and_told_once(void)
 MC_MODEL(detach, .name = "task/detach_against_end",
          .says = "a failure is told once, and the record freed once, whoever is the later",
          .setup = one, .thread = {end_failing, detaches}, .check = freed_and_told_once);
+
+static void one_named(void)
+{
+    setup(1);
+    struct bgi_extra *extra = bgi_malloc(sizeof *extra + 2);
+    mc_assert(extra != NULL);
+    memcpy(extra->bytes, "A", 2);
+    extra->name = (const char *)extra->bytes;
+    rt_task(0)->extra = extra;
+    rt_task(0)->fiber.flag = 1;
+}
+
+static void end_well(void)
+{
+    mc_assert(rt_end(0, 0, 0) == NULL);
+}
+
+static void names_and_detaches(void)
+{
+    bgi_worker_tls = &W[1];
+    mc_assert(bg_task_name(rt_task(0))[0] == 'A');
+    bg_detach(rt_task(0));
+}
+
+MC_MODEL(named, .name = "task/name_read_before_detach",
+         .says = "a name is freed after its last use by who detaches", .setup = one_named,
+         .thread = {end_well, names_and_detaches}, .check = freed_once);
 
 /* ---- await: task 1 or 2 awaits ---- */
 

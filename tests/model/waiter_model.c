@@ -10,6 +10,7 @@
 static bgi_waiter waiter;
 static bgi_atomic woken;
 static int data[4]; /* by reason: written by each before it claims */
+static int left;    /* written by who waits before it arms, as its stack is left */
 static int claimed[4];
 static int armed, second;
 
@@ -27,6 +28,7 @@ static void unarmed(void)
     bgi_store(&woken, 0);
     memset(data, 0, sizeof data);
     memset(claimed, 0, sizeof claimed);
+    left = 0;
     armed = 0;
     second = 0;
 }
@@ -170,6 +172,48 @@ static void shield_held(void)
 MC_MODEL(shielded, .name = "waiter/shielded_against_cancel",
          .says = "a cancel doesn't end a shielded wait, and isn't forgotten", .setup = unarmed,
          .thread = {waits_shielded, signals, cancels}, .check = shield_held);
+
+/* ---- the claimer has the waiter go on: it sees all that was done before the wait ---- */
+
+static void leaves_and_arms(void)
+{
+    left = 1;
+    if (!bgi_waiter_arm(&waiter, 0)) {
+        left = 3;
+    }
+}
+
+static void goes_on(void)
+{
+    mc_assert(left == 1);
+    left = 2;
+}
+
+static void signals_and_runs(void)
+{
+    if (bgi_waiter_signal(&waiter)) {
+        goes_on();
+    }
+}
+
+static void expires_and_runs(void)
+{
+    if (bgi_waiter_expire(&waiter)) {
+        goes_on();
+    }
+}
+
+static void cancels_and_runs(void)
+{
+    if (bgi_waiter_cancel(&waiter)) {
+        goes_on();
+    }
+}
+
+MC_MODEL(runs, .name = "waiter/claimer_runs_it",
+         .says = "who claims a waiter sees what it did before it armed", .setup = unarmed,
+         .thread = {leaves_and_arms, signals_and_runs, expires_and_runs, cancels_and_runs},
+         .bound = 2);
 
 /* ---- a thread ---- */
 

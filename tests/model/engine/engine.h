@@ -113,6 +113,7 @@ void *arena_alloc(size_t align, size_t size);
 bool arena_free(void *p);
 void *map_alloc(size_t size);
 bool map_free(void *p, size_t size);
+void fence_everywhere(void);
 void word_changed(void *p); /* called before a write that is not instrumented */
 void describe_address(uintptr_t a, char *out, size_t size);
 

@@ -530,6 +530,19 @@ static void fence(int order)
     }
 }
 
+/* membarrier(2): a full fence in the midst of every thread. The first round collects what each has
+ * done and seen, the second tells all of them. One that has ended went through the kernel. */
+void fence_everywhere(void)
+{
+    int me = self;
+    for (unsigned i = 0; i < 2 * threads; i++) {
+        self = (int)(i % threads);
+        fence(__ATOMIC_SEQ_CST);
+    }
+    self = me;
+    fence(__ATOMIC_SEQ_CST);
+}
+
 /* The thread has read store i of l. */
 static inline void has_read(int l, unsigned i, int order)
 {

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #define HERE __builtin_return_address(0)
@@ -292,5 +293,15 @@ WRAP(int, prctl, int op, unsigned long a, unsigned long b, unsigned long c, unsi
 }
 WRAP(long, syscall, long n, long a, long b, long c, long d, long e, long f)
 {
-    return IN_MODEL ? 0 : __real_syscall(n, a, b, c, d, e, f);
+    if (!IN_MODEL) {
+        return __real_syscall(n, a, b, c, d, e, f);
+    }
+    if (n == SYS_membarrier && phase == RUN) {
+        point();
+        fence_everywhere();
+        if (tracing) {
+            trace(HERE, "membarrier");
+        }
+    }
+    return 0;
 }
