@@ -96,6 +96,7 @@ const char *failure_text(void);
 extern unsigned setup_made_choices;
 extern uint64_t outcomes_seen;
 extern volatile bool stop_now;
+extern unsigned walks;
 extern uint64_t steps_run, steps_limit; /* of one exploration; limit 0: none */
 void engine_start(void);
 

@@ -3,7 +3,8 @@
  *
  * First every model runs without a mutant, at bound 1 and 2, each in a process of its own; that
  * gives the operations it reaches and what it costs. Then each mutant, again in a process of its
- * own, meets the runs that reach its operation, cheapest first, until one fails. Cost and ceiling
+ * own, meets the runs that reach its operation, cheapest first, until one fails: some
+ * random executions of it, then all in order. Cost and ceiling
  * of a run are counted in steps, so that no verdict depends on the machine's speed. A failure that
  * names a limit of the checker kills nothing. Models that must fail or have an outcome to show are
  * the checker's own tests and take no part.
@@ -26,7 +27,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { RUN_MAX = 1024, LISTED_MAX = 512, HANG_SECONDS = 120 };
+enum { RUN_MAX = 1024, LISTED_MAX = 512, HANG_SECONDS = 120, WALKS = 300 };
 
 extern unsigned model_count;
 const mc_model *model_at(unsigned i);
@@ -277,6 +278,7 @@ int gate(unsigned jobs, const char *path, uint64_t ceiling)
     unsigned killed = 0, equivalent = 0, survived = 0, left_out = 0, wrong = 0;
     uint64_t executions = 0;
     steps_limit = ceiling;
+    walks = WALKS;
     quiet = true;
     results = shared((mutant_count + 1) * sizeof *results);
     if (read_list(path) != 0) {

@@ -424,6 +424,23 @@ static void make_location(struct cell *c)
     }
 }
 
+/* The running thread uses this word as an atomic one. */
+static inline void touch(uint32_t g)
+{
+    uint8_t who = touched[g];
+    if (unlikely(who != SHARED && who != self + 1)) {
+        if (who == 0) {
+            touched[g] = (uint8_t)(self + 1);
+            if (touched_count < sizeof touched_list / sizeof touched_list[0]) {
+                touched_list[touched_count++] = g;
+            }
+        } else {
+            touched[g] = SHARED;
+            end_execution(AGAIN);
+        }
+    }
+}
+
 /*
  * The start of every atomic operation: a switch point, then the race check. Gives the cell; NULL
  * when the operation is to be done plainly (outside of an execution, or memory nobody watches).
@@ -450,18 +467,7 @@ static inline struct cell *enter(volatile uint64_t *p, bool write, const void *p
         }
         return NULL;
     }
-    uint8_t who = touched[g];
-    if (unlikely(who != SHARED && who != self + 1)) {
-        if (who == 0) {
-            touched[g] = (uint8_t)(self + 1);
-            if (touched_count < sizeof touched_list / sizeof touched_list[0]) {
-                touched_list[touched_count++] = g;
-            }
-        } else {
-            touched[g] = SHARED;
-            end_execution(AGAIN);
-        }
-    }
+    touch(g);
     if (touched[g] == SHARED) {
         point();
     }
@@ -777,6 +783,9 @@ static inline uint64_t op_cas(volatile uint64_t *p, uint64_t expected, uint64_t 
 void read_newest_acquire(volatile uint64_t *word)
 {
     uint32_t g = grain_of((uintptr_t)word);
+    if (g != NOTHING) {
+        touch(g);
+    }
     if (g != NOTHING && shadow[g] != 0 && cells[shadow[g]].loc >= 0) {
         int l = cells[shadow[g]].loc;
         has_read(l, store_count[l] - 1u, __ATOMIC_ACQUIRE);

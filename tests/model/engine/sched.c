@@ -88,6 +88,20 @@ void fail(const char *fmt, ...)
 
 /* ---- choices ---- */
 
+/* Random executions, a number of them before the enumeration: what takes two changes far apart is
+ * found sooner that way. The same ones each time. */
+unsigned walks;
+static bool walking;
+static uint64_t random_state;
+
+static uint64_t random_bits(void)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return random_state * 0x2545f4914f6cdd1d >> 8;
+}
+
 unsigned choose(unsigned n)
 {
     if (n <= 1) {
@@ -104,6 +118,10 @@ unsigned choose(unsigned n)
         }
         choices[depth].n = (uint16_t)n;
         choices[depth].taken = 0;
+        if (walking) {
+            uint64_t r = random_bits();
+            choices[depth].taken = (uint16_t)((r & 3) != 0 ? 0 : (r >> 2) % n);
+        }
     }
     return choices[depth++].taken;
 }
@@ -559,6 +577,8 @@ uint64_t explore(const mc_model *m, unsigned with_bound, uint64_t limit, double 
     model = m;
     bound = with_bound;
     depth = prefix = 0;
+    random_state = 0x9e3779b97f4a7c15;
+    walking = walks > 0;
     setup_done = false;
     setup_made_choices = 0;
     steps_run = 0;
@@ -592,11 +612,17 @@ uint64_t explore(const mc_model *m, unsigned with_bound, uint64_t limit, double 
                 break;
             }
             memory_reset();
+            if (walking) {
+                walking = count < walks;
+                depth = prefix = 0;
+                continue;
+            }
             if (!next_choices()) {
                 break;
             }
         }
     }
+    walking = false;
     *seconds = seconds_now() - begun;
     if (*out == FAILED && m->fails == NULL && !tracing && !quiet) {
         printf("%s\n", message_text);
