@@ -138,7 +138,7 @@ int bg_runtime_wait(bg_runtime *rt, bg_task *t)
     if (bgi_cas(&t->done, BGI_TASK_LIVE, (bgi_word)&waiter.waiter)) {
         bgi_thread_waiter_wait(&waiter);
     }
-    (void)bgi_load_acquire(&t->done); /* DONE: its result is seen */
+    /* Its result is seen: through the wait, or the failed compare-and-swap, which found DONE. */
     return take_result(t);
 }
 

@@ -197,3 +197,63 @@ MC_MODEL(work_for_others, .name = "spare/retires_from_the_search",
          .says = "a spare that retires from the search leaves nothing that counted on it",
          .bound = 2, .setup = searching_surplus, .thread = {run_one_0, retire_third, submit_a},
          .check = ran_and_retired);
+
+/* ---- the first call of a place: it is filled, made known, and gets a thread ---- */
+
+/* A stuck worker's timer, a callback: whoever fires it stops the scheduler. */
+static void stop_at_its_time(bg_fn fn, void *arg)
+{
+    (void)fn;
+    (void)arg;
+    stop();
+}
+
+static void expire_to_stop(bgi_timer *t, bgi_expiry *out)
+{
+    (void)t;
+    out->act = stop_at_its_time;
+}
+
+static void nobody_yet(void)
+{
+    rig_setup(2, 1, 0);
+    rig_stuck(&W[0]);
+    rig_timer_setup(&T, &A, 0);
+    T.timer.expire = expire_to_stop;
+    (void)bgi_timers_start_at(&W[0].timers, &T.timer, T.due, NULL, NULL);
+    bgi_store(&S.searching, 1); /* enough of them: they look for timers alone */
+    bgi_store(&S.used, 2);
+    bgi_store(&S.spares_active, 0);
+    bgi_store(&S.spares_peak, 0);
+    W[2].sched = NULL;
+    bgi_store(&W[2].state, BGI_ABSENT);
+    bgi_store(&W[2].forks.ring, 0);
+    bgi_store(&W[2].timers.next, 0); /* as memory comes from the system */
+}
+
+/* Looks for due timers in all places: in the new one as well, if it is known already. */
+static void search_1(void)
+{
+    mc_assert(bgi_search(&W[1]) == NULL && !W[1].searching);
+}
+
+static void lend_and_join(void)
+{
+    (void)bgi_monitor_look(&S);
+    if (W[2].has_thread) {
+        bgi_sched_join(&S);
+    }
+}
+
+static void lent_or_not_needed(void)
+{
+    bgi_word state = bgi_load(&W[2].state);
+    mc_assert(bgi_load(&S.stopping) == 1);
+    mc_assert(bgi_load(&S.used) == 2U + (state != BGI_ABSENT));
+    bgi_deque_destroy(&W[2].forks);
+}
+
+MC_MODEL(lent, .name = "spare/first_call",
+         .says = "a place that is called up for the first time is made before it is known",
+         .bound = 2, .setup = nobody_yet, .thread = {lend_and_join, search_1},
+         .check = lent_or_not_needed);

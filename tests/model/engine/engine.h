@@ -33,8 +33,9 @@ enum {
     MESSAGE_MAX = 8192, /* views that stores carry */
     CELL_MAX = 1 << 17, /* words touched in one execution */
     DEPTH_MAX = 1 << 14,
-    STEP_MAX = 20000, /* more steps than that are no progress */
-    STALE_MAX = 3,    /* how often in a row a thread reads the same overwritten value */
+    STEP_MAX = 20000,     /* more steps than that are no progress */
+    PLAIN_MAX = 20000000, /* and so many plain accesses */
+    STALE_MAX = 3,        /* how often in a row a thread reads the same overwritten value */
 };
 
 /* What a thread knows: clk orders plain accesses, ts[l] is the oldest store to l it may read. */
@@ -104,7 +105,7 @@ void engine_start(void);
 void memory_start(void);
 void memory_reset(void);
 void memory_commit_setup(void);
-void memory_forget_model(void);
+void memory_forget_model(bool keep_learned);
 void view_join(view *to, const view *from);
 int message_of(const view *v);
 const view *message(int i);

@@ -301,10 +301,15 @@ static void race(const struct cell *c, uintptr_t a, const void *pc, const char *
 
 static inline void append(struct cell *c, uint64_t value, int msg);
 
+static uint32_t plain_count; /* in this execution */
+
 static inline void plain(uintptr_t a, unsigned size, bool write, const void *pc)
 {
     if (unlikely(phase == IDLE)) {
         return;
+    }
+    if (unlikely(++plain_count > PLAIN_MAX && phase == RUN)) {
+        fail("no progress: %d plain accesses", PLAIN_MAX);
     }
     uint32_t g = grain_of(a);
     if (g == NOTHING) {
@@ -1067,6 +1072,7 @@ static void cells_drop(bool restore)
         }
     }
     cell_count = 1;
+    plain_count = 0;
     locs = 0;
     view_parts = 1;
     message_count = 0;
@@ -1100,8 +1106,9 @@ void memory_commit_setup(void)
     }
 }
 
-/* Memory is again as it was before the model's setup; what was learned of it is forgotten. */
-void memory_forget_model(void)
+/* Memory is again as it was before the model's setup; what was learned of it is forgotten, unless
+ * the same model comes next. */
+void memory_forget_model(bool keep_learned)
 {
     memory_reset();
     while (setup_logged > 0) {
@@ -1117,7 +1124,7 @@ void memory_forget_model(void)
     }
     block_count = region_count = 0;
     blocks_reset();
-    while (touched_count > 0) {
+    while (touched_count > 0 && !keep_learned) {
         touched[touched_list[--touched_count]] = 0;
     }
 }

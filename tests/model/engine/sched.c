@@ -93,6 +93,7 @@ void fail(const char *fmt, ...)
 unsigned walks;
 static bool walking;
 static uint64_t random_state;
+static unsigned preempt_rarely; /* a mask: once in 4, 16 or 64 times */
 
 static uint64_t random_bits(void)
 {
@@ -102,7 +103,7 @@ static uint64_t random_bits(void)
     return random_state * 0x2545f4914f6cdd1d >> 8;
 }
 
-unsigned choose(unsigned n)
+static unsigned choose_rarely(unsigned n, unsigned rarely)
 {
     if (n <= 1) {
         return 0;
@@ -120,10 +121,15 @@ unsigned choose(unsigned n)
         choices[depth].taken = 0;
         if (walking) {
             uint64_t r = random_bits();
-            choices[depth].taken = (uint16_t)((r & 3) != 0 ? 0 : (r >> 2) % n);
+            choices[depth].taken = (uint16_t)((r & rarely) != 0 ? 0 : (r >> 8) % n);
         }
     }
     return choices[depth++].taken;
+}
+
+unsigned choose(unsigned n)
+{
+    return choose_rarely(n, 3);
 }
 
 static bool next_choices(void)
@@ -215,7 +221,7 @@ void point(void)
         unsigned others = ready & ~(1u << self) & ~yielded;
         unsigned n = (unsigned)__builtin_popcount(others);
         unsigned late = timed == 0 ? 0 : (unsigned)__builtin_popcount(timed);
-        unsigned c = choose(1 + n + late);
+        unsigned c = choose_rarely(1 + n + late, preempt_rarely);
         if (c != 0) {
             preemptions++;
             int to = c <= n ? nth(others, c - 1) : nth(timed, c - 1 - n);
@@ -462,7 +468,7 @@ static void run_threads(void)
     memcpy(tls_block, tls_own, tls_size);
 }
 
-static bool setup_done;
+static bool setup_done, replaying;
 
 static void one_execution(void)
 {
@@ -593,6 +599,7 @@ uint64_t explore(const mc_model *m, unsigned with_bound, uint64_t limit, double 
         *out = FAILED;
     } else {
         for (;;) {
+            preempt_rarely = (4U << (2 * (count % 3))) - 1;
             one_execution();
             steps_run += steps;
             if (verdict == AGAIN) { /* another word is known to be shared: start again */
@@ -629,7 +636,7 @@ uint64_t explore(const mc_model *m, unsigned with_bound, uint64_t limit, double 
         show();
         print_choices();
     }
-    memory_forget_model();
+    memory_forget_model(replaying);
     return count;
 }
 
@@ -637,6 +644,7 @@ int replay(const mc_model *m, unsigned with_bound, const char *text)
 {
     enum verdict v;
     double s;
+    replaying = quiet = true;
     (void)explore(m, with_bound, 2000, &s, &v); /* learns what is shared */
     model = m;
     setup_done = false;
