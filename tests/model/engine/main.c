@@ -17,7 +17,7 @@
 extern unsigned model_count;
 const mc_model *model_at(unsigned i);
 
-enum { TOO_MANY = 10000000, GATE_STEPS = 500000 };
+enum { TOO_MANY = 10000000, GATE_STEPS = 1000000 };
 
 bool quiet, verbose;
 
