@@ -176,6 +176,28 @@ MC_MODEL(await_ended, .name = "task/await_ended",
          .says = "the result of a task that has ended is seen without a wait", .setup = two,
          .thread = {end_0_for_1, awaits_one_that_has_ended}, .check = freed_once);
 
+static void finds_one_that_has_ended(void)
+{
+    size_t index = 1;
+    bg_task *tasks[] = {rt_task(0)};
+    if (bgi_load(&rt_task(0)->done) != BGI_TASK_DONE) {
+        mc_ignore();
+    }
+    bgi_worker_tls = &W[1];
+    W[1].current = &rt_task(1)->fiber;
+    mc_assert(bg_wait_any(tasks, 1, &index) == 0 && index == 0);
+    mc_assert(plain == 1);
+}
+
+static void not_freed(void)
+{
+    mc_assert(bgi_load(&rt_task(0)->done) == BGI_TASK_DONE);
+}
+
+MC_MODEL(any_ended, .name = "task/wait_any_ended",
+         .says = "what a task did is seen by who finds that it has ended", .setup = two,
+         .thread = {end_0_for_1, finds_one_that_has_ended}, .check = not_freed);
+
 static void end_0_for_2(void)
 {
     resume(rt_end(0, 0, 7), 2);
