@@ -3,9 +3,11 @@
  *
  * Announce, leave the searching state, fence, look once more, sleep. A searcher whose second look
  * finds something searches on: several submitters may have counted on it, and it takes one item; as
- * the last to leave the search it then wakes the next worker. The first idle worker takes
- * the role of leader: it sleeps until the earliest timer of all and, when the driver has
- * descriptors, polls them. The others sleep without an end.
+ * the last to leave the search it then wakes the next worker. One that was not searching, since
+ * enough others do, goes round and pauses: what it saw is about to be taken.
+ *
+ * The first idle worker takes the role of leader: it sleeps until the earliest timer of all and,
+ * when the driver has descriptors, polls them. The others sleep without an end.
  *
  * The leader's deadline. A worker that is awake looks after its own timers. When it goes to sleep
  * and is not the leader, somebody who is has to know its earliest timer:
@@ -115,6 +117,8 @@ void bgi_park(bgi_worker *w)
         if (searched) {
             (void)bgi_fetch_add(&s->searching, 1);
             goes_on = 1;
+        } else {
+            bgi_pause(); /* somebody else is about to take it */
         }
     } else if (!bgi_load_acquire(&s->stopping)) {
         bgi_count_owned(&w->parks, 1);

@@ -1,10 +1,11 @@
 /*
  * The command line: models [--list] [--bound N] [--quick] [--max-executions N] [--stats]
- *                          [--replay CHOICES] [--mutate MUTANT] [NAME...]
+ *                          [--random N] [--replay CHOICES] [--mutate MUTANT] [NAME...]
  *                   models --gate | --mutants [-j N] [--equivalent FILE] [--below PATH]
  *                                      [--steps N] [--verbose] [NAME...]
- * Runs all models, or the named ones; the first that fails ends it with status 1. With --mutate one
- * operation of the library is weaker than written; --mutants lists what can be, --gate tries all.
+ * Runs all models, or the named ones; the first that fails ends it with status 1. N random
+ * executions come before all of them in order. With --mutate one operation of the library is weaker
+ * than written; --mutants lists what can be, --gate tries all.
  */
 #include "engine.h"
 #include "gate.h"
@@ -95,6 +96,8 @@ int main(int argc, char **argv)
             limit = strtoull(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--replay") == 0 && more) {
             choices = argv[++i];
+        } else if (strcmp(argv[i], "--random") == 0 && more) {
+            walks = (unsigned)strtoul(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--mutate") == 0 && more) {
             mutated = argv[++i];
         } else if (strcmp(argv[i], "--gate") == 0) {
@@ -113,7 +116,8 @@ int main(int argc, char **argv)
             below = argv[++i];
         } else if (argv[i][0] == '-' || named == 256) {
             fprintf(stderr, "usage: models [--list] [--bound N] [--quick] [--max-executions N] "
-                            "[--stats] [--replay CHOICES] [--mutate MUTANT] [NAME...]\n"
+                            "[--stats] [--random N] [--replay CHOICES] [--mutate MUTANT] "
+                            "[NAME...]\n"
                             "       models --gate | --mutants [-j N] [--equivalent FILE] "
                             "[--below PATH] [--steps N] [--verbose] [NAME...]\n");
             return 2;
