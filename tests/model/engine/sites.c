@@ -319,8 +319,10 @@ static void add(unsigned i, int order)
     }
 }
 
-static void make_mutants(void)
+/* 0, or 1 when a source is not the one that the program was built from. */
+static int make_mutants(void)
 {
+    int stale = 0;
     unsigned *order = calloc(site_count, sizeof *order);
     for (unsigned i = 0; i < site_count; i++) {
         order[i] = i;
@@ -344,7 +346,16 @@ static void make_mutants(void)
             add(order[k], __ATOMIC_RELAXED);
         }
     }
+    for (unsigned i = 0; i < mutant_count; i++) {
+        const site *s = &sites[mutants[i].site];
+        if (strchr(s->text, '(') == NULL) {
+            fprintf(stderr, "models: no %s in line %d of %s: build the program again\n", s->text,
+                    s->line, s->file);
+            stale = 1;
+        }
+    }
     free(order);
+    return stale;
 }
 
 int sites_find(const char *below)
@@ -356,6 +367,5 @@ int sites_find(const char *below)
     if (find_places(below) != 0) {
         return 1;
     }
-    make_mutants();
-    return 0;
+    return make_mutants();
 }
