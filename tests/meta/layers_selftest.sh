@@ -15,7 +15,8 @@ fresh() {
     printf '#include <atomic_ops.h>\nAO_load(p);\n' >"$work/lib/base/atomic.h"
     printf '#include <stdint.h>\n#include <brigade/time.h>\n' >"$work/include/brigade/task.h"
     printf '#include <brigade/task.h>\n#include "queue/runq.h"\n' >>"$work/lib/core/worker.c"
-    printf '#include "core/worker.h"\n' >"$work/tests/core/test_worker.c"
+    printf '#include "core/worker.h"\nbool is_its(const char *path) { return strstr(path, "/atomic_ops"); }\n' \
+        >"$work/tests/core/test_worker.c"
 }
 
 finds() { # what, file, line to plant
@@ -42,6 +43,17 @@ finds "an include without a layer" lib/core/worker.c '#include "worker.h"'
 finds "a builtin" lib/core/worker.c 'x = __atomic_load_n(&y, 0);'
 finds "an old builtin" lib/core/worker.c '__sync_synchronize();'
 finds "the standard header" lib/core/worker.c '#include <stdatomic.h>'
+finds "the standard header by a macro" lib/core/worker.c '#define HEADER <stdatomic.h>'
+finds "the library's header" lib/core/worker.c '#include <atomic_ops.h>'
+finds "one of its parts, in a test" tests/core/test_worker.c ' # include "atomic_ops/generalize.h"'
+finds "a header on the next line" lib/core/worker.c '#include \
+    <atomic_ops.h>'
+finds "a header on the third line" lib/core/worker.c '#define HEADER \
+    \
+    <stdatomic.h>'
+finds "a header after a comment" lib/core/worker.c '/* now */ #include <atomic_ops.h>'
+finds "a header after a long comment" lib/core/worker.c "#include /* the
+    library */ <atomic_ops.h>"
 finds "an atomic type" lib/core/worker.c 'static _Atomic int x;'
 finds "the library itself" lib/core/worker.c 'AO_store(&x, 1);'
 finds "atomics in a test" tests/core/test_worker.c 'AO_store(&x, 1);'
