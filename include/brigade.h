@@ -9,6 +9,7 @@
 #include <brigade/error.h>
 #include <brigade/explore.h>
 #include <brigade/runtime.h>
+#include <brigade/scope.h>
 #include <brigade/task.h>
 #include <brigade/time.h>
 #include <brigade/timer.h>

@@ -17,11 +17,13 @@
 /*
  * The ranks, lowest first: all that may be held when a lock is taken stands above it here. Who
  * takes another one inside, by the code there is:
+ *   wait queue timers, injector, then eventcount: a wait with a deadline; a group wakes its members
  *   timers     injector, then eventcount: a timer wakes a task of another runtime
  *   trimming   stacks: a trim looks at the lists
  * Everybody else takes nothing inside; their order is for those to come.
  */
 enum bgi_rank {
+    BGI_RANK_WAITQ = 5,
     BGI_RANK_TIMERS = 10,
     BGI_RANK_TASKS = 20,
     BGI_RANK_INJECTOR = 30,

@@ -61,7 +61,8 @@ struct bgi_sim_wait bgi_sim_waits(const bgi_fiber *f);
 /* What is in a wait's commit, for reports. */
 typedef struct bgi_wait_kind {
     bgi_commit commit;
-    const char *call;                                     /* the public function */
+    const char *call;                                     /* the public function, or NULL: */
+    const char *(*call_of)(void *arg);                    /* one of several, as arg says */
     void (*describe)(void *arg, char *text, size_t size); /* what it waits for; text is not empty */
 } bgi_wait_kind;
 

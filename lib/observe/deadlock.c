@@ -1,5 +1,7 @@
 #include "observe/deadlock.h"
 
+#include "wait/queue.h"
+
 #include <dlfcn.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,7 +12,7 @@ enum { FRAMES = 32, LINE = 512 };
 
 /* Every wait there is; the layers above bring theirs. */
 static const bgi_wait_kind *const kinds[] = {&bgi_wait_await, &bgi_wait_any, &bgi_wait_signal,
-                                             &bgi_wait_sleep};
+                                             &bgi_wait_sleep, &bgi_wait_queue};
 
 static void put(const char *line)
 {
@@ -52,7 +54,7 @@ static void put_wait(const struct bgi_sim_wait *wait)
     const char *call = "a wait";
     for (size_t i = 0; i < BGI_ARRAY_LEN(kinds); i++) {
         if (kinds[i]->commit == wait->commit) {
-            call = kinds[i]->call;
+            call = kinds[i]->call != NULL ? kinds[i]->call : kinds[i]->call_of(wait->arg);
             kinds[i]->describe(wait->arg, what, sizeof what);
         }
     }

@@ -87,10 +87,11 @@ static void abandon(bg_task *t, void *arg)
     bg_runtime *rt = s->config.owner;
     bgi_word done = bgi_load(&t->done);
     if (done != BGI_TASK_DONE && done != BGI_TASK_FREE && t->fiber.stack != NULL) {
+        t->fiber.stack->scope = NULL;
         bgi_stack_put(s->stacks, 0, t->fiber.stack);
         t->fiber.stack = NULL;
         t->fiber.result = -ECANCELED;
-        bgi_waiter_reset(&t->waiter);
+        bgi_waiter_reset(&t->waiter, 0);
         bgi_store_release(&t->done, BGI_TASK_DONE);
         bgi_count_owned(&rt->cache[0].ended, 1);
     }
@@ -126,6 +127,7 @@ static int create(bg_runtime **out, const bg_run_options *options)
     memset(rt, 0, sizeof *rt);
     bgi_lock_init(&rt->lock, BGI_RANK_TASKS, "tasks");
     rt->max_tasks = options->max_tasks;
+    rt->look = options->seed != 0 ? BGI_WAITER_LOOK : 0;
 
     struct bgi_sched_config config = {
         .workers = options->workers,

@@ -98,6 +98,8 @@ static bgi_stack *slot_warm(struct bgi_stack_global *g, struct bgi_slot slot)
     s->size = (size_t)((char *)s - low);
     s->slow = slab->class != 0 || slot.guard == BGI_GUARD_CANARY;
     s->index = slot.index;
+    s->scope = NULL;
+    s->timed_out = 0;
     s->slab = slab;
     s->guard = slot.guard;
     s->nominal = slab->size;

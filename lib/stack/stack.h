@@ -52,16 +52,18 @@ struct bgi_slab;
 
 typedef struct bgi_stack {
     bgi_context context; /* first: the switch touches this line only */
+    void *scope;         /* the user's: the innermost of the task on it; NULL between bodies */
+    uint32_t timed_out;  /* the user's: the scope that the task left last had expired */
+    uint32_t slow;       /* not the default size, or guarded by a canary: put takes the long way */
     struct bgi_stack *next;
     char *low;      /* lowest usable byte, just above the guard page */
-    uint32_t slow;  /* not the default size, or guarded by a canary: put takes the long way */
-    uint32_t index; /* slot in the slab */
     size_t size;    /* usable bytes from low up */
+    uint32_t index; /* slot in the slab */
+    uint32_t guard; /* enum bgi_guard */
 
     struct bgi_slab *slab;
     struct bgi_stack *batch_next; /* of the first stack of a pooled batch */
     uint32_t batch_count;         /* likewise */
-    uint32_t guard;               /* enum bgi_guard */
     size_t nominal;               /* the size as asked for, rounded up; what messages name */
     uintptr_t note[3];            /* the user's, for reports (core/sim.h) */
 } bgi_stack;

@@ -83,7 +83,7 @@ static int commit_await(bgi_worker *w, bgi_fiber *self, void *arg)
         /* It has just ended: a signal of our own, so that the wait ends as ever. */
         (void)bgi_waiter_signal(waiter);
     }
-    return !bgi_waiter_arm(waiter, 0);
+    return !bgi_wait_arm(waiter, self);
 }
 
 static void describe_await(void *arg, char *text, size_t size)
@@ -91,7 +91,7 @@ static void describe_await(void *arg, char *text, size_t size)
     (void)snprintf(text, size, "task '%s'", bg_task_name(arg));
 }
 
-const bgi_wait_kind bgi_wait_await = {commit_await, "bg_await", describe_await};
+const bgi_wait_kind bgi_wait_await = {commit_await, "bg_await", NULL, describe_await};
 
 int bg_await(bg_task *t)
 {
@@ -108,8 +108,11 @@ int bg_await(bg_task *t)
     if (bgi_load_acquire(&t->done) != BGI_TASK_DONE) {
         bgi_suspend_for_child(commit_await, t);
         if (bgi_unlikely(bgi_waiter_reason(&self->waiter) == BGI_REASON_CANCELLER)) {
+            int why = bgi_wait_failure(&self->waiter);
             bgi_task_cancel(t);
             bgi_waiter_await_signal(&self->waiter);
+            int result = take_result(t);
+            return result == -ECANCELED ? why : result;
         }
     }
     return take_result(t);

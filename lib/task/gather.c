@@ -24,24 +24,24 @@ static void check_self(bg_task *self, bg_task *const tasks[], size_t n, const ch
 int bg_gather_all(bg_task *const tasks[], size_t n, int results[])
 {
     bg_task *self = bgi_task_required("bg_gather");
-    int first = 0, cancelled = 0;
+    int first = 0, why = 0; /* why: the caller is to end, with this code */
 
     if (self == NULL || (tasks == NULL && n != 0)) {
         return self == NULL ? -EPERM : -EINVAL;
     }
     check_self(self, tasks, n, "bg_gather");
     for (size_t i = n; i-- > 0;) {
-        if (!cancelled && !has_ended(tasks[i])) {
+        if (why == 0 && !has_ended(tasks[i])) {
             wait_for_any(self, &tasks[i], 1);
         }
-        if (!cancelled && bgi_unlikely(bgi_waiter_cancelled(&self->waiter))) {
+        if (why == 0 && bgi_unlikely((why = bgi_wait_check(&self->waiter)) != 0)) {
             /* All at once, so that they end side by side and not one after another. */
-            cancelled = 1;
             for (size_t j = 0; j <= i; j++) {
                 (void)bg_cancel(tasks[j]);
             }
         }
         int r = bg_await(tasks[i]);
+        r = r == -ECANCELED && why != 0 ? why : r;
         if (results != NULL) {
             results[i] = r;
         }
@@ -73,7 +73,7 @@ static int commit_any(bgi_worker *w, bgi_fiber *self, void *arg)
     }
     any->registered = any->n;
     /* Once armed, `any` may be gone. */
-    return !bgi_waiter_arm(waiter, 0);
+    return !bgi_wait_arm(waiter, self);
 }
 
 static void describe_any(void *arg, char *text, size_t size)
@@ -86,7 +86,7 @@ static void describe_any(void *arg, char *text, size_t size)
     }
 }
 
-const bgi_wait_kind bgi_wait_any = {commit_any, "bg_wait_any or bg_gather", describe_any};
+const bgi_wait_kind bgi_wait_any = {commit_any, "bg_wait_any or bg_gather", NULL, describe_any};
 
 static int find_ended(bg_task *const tasks[], size_t n, size_t *index)
 {
@@ -172,5 +172,5 @@ int bg_wait_any(bg_task *const tasks[], size_t n, size_t *index)
         return 0;
     }
     wait_for_any(self, tasks, n);
-    return find_ended(tasks, n, index) ? 0 : -ECANCELED;
+    return find_ended(tasks, n, index) ? 0 : bgi_wait_failure(&self->waiter);
 }

@@ -20,7 +20,7 @@ int bg_sleep(bg_duration duration)
     }
     if (duration <= 0) {
         bgi_yield();
-        return bgi_waiter_cancelled(&self->waiter) ? -ECANCELED : 0;
+        return bgi_wait_check(&self->waiter);
     }
     return bgi_wait_until(&self->waiter, bgi_time_add(bgi_clock_now(), duration));
 }

@@ -91,7 +91,7 @@ bg_task *bgi_task_make(bg_runtime *rt, bgi_worker *w, bg_fn fn, void *arg, const
         return NULL;
     }
     bgi_fiber_init(&t->fiber, stack_size);
-    bgi_waiter_reset(&t->waiter);
+    bgi_waiter_reset(&t->waiter, rt->look);
     t->fn = fn;
     t->arg = arg;
     if (bgi_unlikely(name != NULL || copy_size != 0)) {
@@ -170,6 +170,7 @@ bg_task *bg_runtime_spawn_opts(bg_runtime *rt, bg_fn fn, void *arg, const bg_spa
 bgi_item *bgi_task_body(bgi_worker *w, bgi_fiber *f)
 {
     bg_task *t = bgi_task_of(f);
+    f->stack->timed_out = 0;
     f->result = bgi_likely(!bgi_waiter_cancelled(&t->waiter)) ? t->fn(t->arg) : -ECANCELED;
     (void)w; /* perhaps another one by now */
     return bgi_task_end(bgi_worker_self(), t);
@@ -178,6 +179,7 @@ bgi_item *bgi_task_body(bgi_worker *w, bgi_fiber *f)
 bgi_item *bgi_task_body_simulated(bgi_worker *w, bgi_fiber *f)
 {
     bg_task *t = bgi_task_of(f);
+    f->stack->timed_out = 0;
     f->result = bgi_waiter_cancelled(&t->waiter) ? -ECANCELED : t->fn(t->arg);
     w = bgi_worker_self();
     w->current = NULL; /* from here on it cannot be held up: its record may go */

@@ -31,9 +31,10 @@
 #include "arch/lock.h"
 #include "core/fiber.h"
 #include "core/sim.h"
-#include "wait/waiter.h"
+#include "wait/scope.h"
 
 #include <brigade/task.h>
+#include <errno.h>
 
 enum bgi_done { BGI_TASK_LIVE = 0, BGI_TASK_DETACHED = 1, BGI_TASK_DONE = 2, BGI_TASK_FREE = 3 };
 
@@ -83,6 +84,7 @@ struct bg_runtime {
     bgi_sched *sched;
     bgi_task_cache *cache; /* one a place of the scheduler */
     size_t max_tasks;      /* 0: no limit */
+    bgi_word look;         /* how a waiter's word begins (wait/waiter.h) */
     bgi_atomic alive;      /* counted only when there is a limit */
     bgi_atomic foreign_spawned;
     bgi_atomic stopping; /* 0 -> 1: everybody is cancelled, also who is spawned from now on */
@@ -189,6 +191,37 @@ BGI_INLINE bg_task *bgi_task_required(const char *function)
         bgi_not_a_task(function);
     }
     return self;
+}
+
+/*
+ * The beginning of everything that may wait, for tasks and plain threads alike: 0, with the waiter
+ * of the calling task, or NULL for a plain thread; or what the call fails with: the code of a
+ * triggered scope or cancel, or -EPERM in a callback, which would hold its worker up (misuse in
+ * debug builds).
+ */
+BGI_INLINE int bgi_task_may_wait(const char *function, bgi_waiter **waiter)
+{
+    bgi_worker *w = bgi_worker_self();
+    *waiter = NULL;
+    if (bgi_unlikely(w == NULL)) {
+        return 0;
+    }
+    bgi_fiber *f = w->current;
+    if (bgi_unlikely(f == NULL)) {
+        bgi_not_a_task(function);
+        return -EPERM;
+    }
+    *waiter = &bgi_task_of(f)->waiter;
+    return bgi_wait_check(*waiter);
+}
+
+/* The beginning of what never waits: in the deterministic mode others may go on first. */
+BGI_INLINE void bgi_task_point(void)
+{
+    bgi_worker *w = bgi_worker_self();
+    if (bgi_likely(w != NULL && w->current != NULL)) {
+        bgi_wait_point(&bgi_task_of(w->current)->waiter);
+    }
 }
 
 /* ---- task/await.c, task/gather.c: their waits, for reports ---- */

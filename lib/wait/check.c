@@ -1,7 +1,7 @@
 /*
  * What the transitions of waiter.h allow. ARMED is set only while there are no signals, with the
- * reason cleared, and each claim clears it; SHIELDED comes and goes with it; a cancel that finds
- * ARMED without SHIELDED claims.
+ * reason cleared, and each claim clears it; MASK comes and goes with it; a cancel that finds ARMED
+ * without a mask claims.
  */
 #include "wait/check.h"
 
@@ -12,17 +12,18 @@
 static void check_word(bgi_word s, const char *what)
 {
     int armed = (s & BGI_WAITER_ARMED) != 0;
-    int shielded = (s & BGI_WAITER_SHIELDED) != 0;
-    bgi_word named = BGI_WAITER_ARMED | BGI_WAITER_SHIELDED | BGI_WAITER_CANCEL | BGI_WAITER_REASON;
+    int masked = (s & BGI_WAITER_MASK) != 0;
+    bgi_word named = BGI_WAITER_ARMED | BGI_WAITER_KICKED | BGI_WAITER_CANCEL | BGI_WAITER_REASON |
+                     BGI_WAITER_LOOK | BGI_WAITER_MASK;
 
     bgi_check((s & (BGI_WAITER_SIGNAL - 1) & ~named) == 0,
               "waiter of '%s': %#zx: a bit that nobody sets", what, s);
-    bgi_check(armed || !shielded, "waiter of '%s': %#zx: SHIELDED and not ARMED", what, s);
+    bgi_check(armed || !masked, "waiter of '%s': %#zx: MASK and not ARMED", what, s);
     bgi_check(!armed || s < BGI_WAITER_SIGNAL, "waiter of '%s': %#zx: ARMED with signals", what, s);
     bgi_check(!armed || (s & BGI_WAITER_REASON) == 0, "waiter of '%s': %#zx: ARMED with a reason",
               what, s);
-    bgi_check(!armed || shielded || (s & BGI_WAITER_CANCEL) == 0,
-              "waiter of '%s': %#zx: cancelled, ARMED and not SHIELDED", what, s);
+    bgi_check(!armed || masked || (s & BGI_WAITER_CANCEL) == 0,
+              "waiter of '%s': %#zx: cancelled, ARMED and no MASK", what, s);
 }
 
 void bgi_waiter_check(const bgi_waiter *w, const char *what)

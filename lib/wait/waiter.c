@@ -9,7 +9,7 @@ int bgi_waiter_expire(bgi_waiter *w)
 {
     bgi_word s = bgi_load(&w->state);
     while ((s & BGI_WAITER_ARMED) != 0) {
-        bgi_word want = (s & ~(BGI_WAITER_ARMED | BGI_WAITER_SHIELDED)) |
+        bgi_word want = (s & ~(BGI_WAITER_ARMED | BGI_WAITER_MASK)) |
                         ((bgi_word)BGI_REASON_TIMER << BGI_WAITER_REASON_SHIFT);
         bgi_word found = bgi_cas_fetch(&w->state, s, want);
         if (found == s) {
@@ -20,19 +20,65 @@ int bgi_waiter_expire(bgi_waiter *w)
     return 0;
 }
 
-int bgi_waiter_cancel(bgi_waiter *w)
+/* Sets the bit, and claims it if it waits and the depth is not hidden from it. */
+static int kick(bgi_waiter *w, uint32_t depth, bgi_word bit)
 {
     bgi_word s = bgi_load(&w->state);
     for (;;) {
-        int claim = (s & (BGI_WAITER_ARMED | BGI_WAITER_SHIELDED)) == BGI_WAITER_ARMED;
-        bgi_word want = s | BGI_WAITER_CANCEL;
+        bgi_word mask = (s & BGI_WAITER_MASK) >> BGI_WAITER_MASK_SHIFT;
+        int claim = (s & BGI_WAITER_ARMED) != 0 && depth >= mask;
+        bgi_word want = s | bit;
         if (claim) {
-            want = (want & ~BGI_WAITER_ARMED) |
+            want = (want & ~(BGI_WAITER_ARMED | BGI_WAITER_MASK)) |
                    ((bgi_word)BGI_REASON_CANCELLER << BGI_WAITER_REASON_SHIFT);
         }
         bgi_word found = bgi_cas_fetch(&w->state, s, want);
         if (found == s) {
             return claim;
+        }
+        s = found;
+    }
+}
+
+int bgi_waiter_cancel(bgi_waiter *w)
+{
+    return kick(w, 0, BGI_WAITER_CANCEL);
+}
+
+int bgi_waiter_kick(bgi_waiter *w, uint32_t depth)
+{
+    return kick(w, depth, BGI_WAITER_KICKED);
+}
+
+void bgi_waiter_unkick(bgi_waiter *w)
+{
+    bgi_word s = bgi_load(&w->state);
+    bgi_word found;
+    while ((found = bgi_cas_fetch(&w->state, s, s & ~BGI_WAITER_KICKED)) != s) {
+        s = found;
+    }
+}
+
+void bgi_waiter_rekick(bgi_waiter *w)
+{
+    bgi_word s = bgi_load(&w->state);
+    bgi_word found;
+    while ((found = bgi_cas_fetch(&w->state, s, s | BGI_WAITER_KICKED)) != s) {
+        s = found;
+    }
+}
+
+void bgi_waiter_fail(bgi_waiter *w)
+{
+    bgi_word s = bgi_load(&w->state);
+    for (;;) {
+        int signalled = s >= BGI_WAITER_SIGNAL;
+        bgi_word reason = signalled ? BGI_REASON_WAKER : BGI_REASON_CANCELLER;
+        bgi_word want =
+            (s & ~BGI_WAITER_REASON) | BGI_WAITER_KICKED | (reason << BGI_WAITER_REASON_SHIFT);
+        bgi_word found = bgi_cas_fetch(&w->state, s, signalled ? want - BGI_WAITER_SIGNAL : want);
+        if (found == s) {
+            return;
         }
         s = found;
     }
@@ -47,7 +93,7 @@ static int commit_shielded(bgi_worker *w, bgi_fiber *self, void *waiter)
 {
     (void)w;
     (void)self;
-    return !bgi_waiter_arm(waiter, 1);
+    return bgi_waiter_arm(waiter, BGI_MASK_ALL, 0) != BGI_ARM_ARMED;
 }
 
 static void describe_signal(void *arg, char *text, size_t size)
@@ -56,62 +102,11 @@ static void describe_signal(void *arg, char *text, size_t size)
     (void)snprintf(text, size, "whom it has cancelled");
 }
 
-const bgi_wait_kind bgi_wait_signal = {commit_shielded, "bg_await", describe_signal};
+const bgi_wait_kind bgi_wait_signal = {commit_shielded, "bg_await", NULL, describe_signal};
 
 void bgi_waiter_await_signal(bgi_waiter *w)
 {
     bgi_suspend(commit_shielded, w);
-}
-
-/* Under the timers' lock. */
-static void expire_wait(bgi_timer *t, bgi_expiry *out)
-{
-    bgi_waiter *w = BGI_CONTAINER_OF(t, bgi_waiter, timer);
-    bgi_sched *here = bgi_timer_home(t)->sched;
-    if (bgi_waiter_expire(w)) {
-        out->item = w->wake(w, here);
-        if (out->item != NULL) {
-            bgi_item_prefetch(out->item);
-        }
-    }
-}
-
-static int arm_wait(void *waiter)
-{
-    return bgi_waiter_arm(waiter, 0);
-}
-
-struct until {
-    bgi_waiter *waiter;
-    bg_time deadline;
-};
-
-static int commit_until(bgi_worker *w, bgi_fiber *self, void *arg)
-{
-    struct until *u = arg; /* gone once the waiter is armed */
-    bgi_waiter *waiter = u->waiter;
-    (void)self;
-    return !bgi_timers_start_at(&w->timers, &waiter->timer, u->deadline, arm_wait, waiter);
-}
-
-static void describe_sleep(void *arg, char *text, size_t size)
-{
-    (void)arg;
-    (void)snprintf(text, size, "its time");
-}
-
-const bgi_wait_kind bgi_wait_sleep = {commit_until, "bg_sleep", describe_sleep};
-
-int bgi_wait_until(bgi_waiter *w, bg_time deadline)
-{
-    struct until u = {w, deadline};
-    bgi_timer_init(&w->timer, expire_wait);
-    bgi_suspend(commit_until, &u);
-    if (bgi_likely(bgi_waiter_reason(w) == BGI_REASON_TIMER)) {
-        return 0;
-    }
-    (void)bgi_timers_stop(&bgi_worker_self()->timers, &w->timer);
-    return -ECANCELED;
 }
 
 static bgi_item *wake_thread(bgi_waiter *w, bgi_sched *here)
@@ -132,7 +127,7 @@ void bgi_thread_waiter_init(bgi_thread_waiter *t)
 
 void bgi_thread_waiter_wait(bgi_thread_waiter *t)
 {
-    if (!bgi_waiter_arm(&t->waiter, 1)) {
+    if (bgi_waiter_arm(&t->waiter, BGI_MASK_ALL, 0) != BGI_ARM_ARMED) {
         return;
     }
     while (bgi_load_acquire(&t->woken) == 0) {

@@ -15,26 +15,39 @@
  * owed to it, and it waits, shielded, for their signals before its memory is used for anything
  * else. So no waker ever touches a waiter that has gone on, and no signal is lost or left over.
  *
+ * Who may claim it in a wait is a matter of depth. The scopes around a task (wait/scope.h) are
+ * numbered from the outside in, from 1 on; the task itself is 0, and its cancel comes from there. A
+ * shield hides all that lies outside of it: a wait within one is armed with the shield's depth as
+ * its mask, and a kick from a smaller depth does not claim it.
+ *
  * The word
- *   ARMED     (bit 0)     it waits; set by arm, cleared by the claim
- *   SHIELDED  (bit 1)     with ARMED: a cancel does not claim it
- *   CANCEL    (bit 2)     it was cancelled; stays
- *   REASON    (bits 3-4)  who claimed it last: waker, timer, canceller; written with the claim
- *   SIGNALS   (bits 8...) signals that came while it was not armed
+ *   ARMED     (bit 0)      it waits; set by arm, cleared by the claim
+ *   KICKED    (bit 1)      a scope around it has expired or was cancelled, or had when last looked;
+ *                          whoever waits next looks at its scopes first
+ *   CANCEL    (bit 2)      it was cancelled; stays
+ *   REASON    (bits 3-4)   who claimed it last: waker, timer, canceller; written with the claim
+ *   LOOK      (bit 5)      of the deterministic mode: an operation that finds it is a point at
+ * which others may go on first; set when the task is made, stays MASK      (bits 8-31)  with ARMED:
+ * kicks from depths below do not claim it; else 0 SIGNALS   (bits 32...) signals that came while it
+ * was not armed
  *
  * Transitions (all by compare-and-swap, acquire and release; others' bits are kept)
- *   -         -> ARMED            arm, when SIGNALS == 0 and not (CANCEL and not shielded)
+ *   -         -> ARMED, MASK      arm, when SIGNALS == 0, not KICKED and not (CANCEL and MASK 0);
+ *                                 with the mask of all, KICKED and CANCEL do not matter
  *   SIGNALS n -> SIGNALS n-1, REASON waker       arm, n > 0: not armed
- *   CANCEL    -> REASON canceller                arm, not shielded: not armed
+ *   CANCEL    -> REASON canceller                arm, MASK 0, not KICKED: not armed
+ *   KICKED    -> -                               look: the scopes are looked at after this
+ *   -         -> KICKED                          look: one that is hidden now has expired
  *   ARMED     -> REASON waker                    signal: claimed
  *   SIGNALS n -> SIGNALS n+1                     signal, not armed
  *   ARMED     -> REASON timer                    expire: claimed; not armed: nothing
- *   any       -> CANCEL; and ARMED, not SHIELDED -> REASON canceller: claimed
+ *   any       -> KICKED or CANCEL; and ARMED, depth >= MASK -> REASON canceller: claimed
  *
- * Partners: signal, expire, cancel (release) -> arm, or the load of the woken one (acquire): what
- * the waker wrote before is seen after the wait. All operations are read-modify-writes of one word,
- * so there is nothing to fence: a cancel either comes before an arm, which then sees CANCEL, or
- * after it, and then finds ARMED.
+ * Partners: signal, expire, kick, cancel (release) -> arm, look, or the load of the woken one
+ * (acquire): what the waker wrote before is seen after the wait. All operations are
+ * read-modify-writes of one word, so there is nothing to fence: a kick either comes before an arm,
+ * which then sees it, or after it, and then finds ARMED. A look takes KICKED away before it reads
+ * the scopes: one that expires after it was read kicks again.
  *
  * Dropped: a claim by sequence number for stale wakers (a stale waker still reads freed memory);
  * a separate cancel flag (needs a store-load fence in every wait).
@@ -47,11 +60,19 @@
 #include "core/sim.h"
 
 #define BGI_WAITER_ARMED ((bgi_word)1)
-#define BGI_WAITER_SHIELDED ((bgi_word)2)
+#define BGI_WAITER_KICKED ((bgi_word)2)
 #define BGI_WAITER_CANCEL ((bgi_word)4)
 #define BGI_WAITER_REASON_SHIFT 3
 #define BGI_WAITER_REASON ((bgi_word)3 << BGI_WAITER_REASON_SHIFT)
-#define BGI_WAITER_SIGNAL ((bgi_word)1 << 8)
+#define BGI_WAITER_LOOK ((bgi_word)32)
+#define BGI_WAITER_MASK_SHIFT 8
+#define BGI_WAITER_MASK ((bgi_word)0xffffff << BGI_WAITER_MASK_SHIFT)
+#define BGI_WAITER_SIGNAL ((bgi_word)1 << 32)
+
+/* The mask of a wait that only its waker ends; above the depth of any scope. */
+#define BGI_MASK_ALL ((uint32_t)0xffffff)
+
+_Static_assert(sizeof(bgi_word) == 8, "mask and signals are in one word");
 
 enum bgi_reason { BGI_REASON_NONE, BGI_REASON_WAKER, BGI_REASON_TIMER, BGI_REASON_CANCELLER };
 
@@ -73,10 +94,10 @@ BGI_INLINE void bgi_waiter_init(bgi_waiter *w, bgi_item *(*wake)(bgi_waiter *w, 
     w->wake = wake;
 }
 
-/* A waiter whose wake function is set already. */
-BGI_INLINE void bgi_waiter_reset(bgi_waiter *w)
+/* A waiter whose wake function is set already; look: LOOK in the deterministic mode, else 0. */
+BGI_INLINE void bgi_waiter_reset(bgi_waiter *w, bgi_word look)
 {
-    bgi_store(&w->state, 0);
+    bgi_store(&w->state, look);
 }
 
 /* Who claimed it; for the waiter itself, after its wait. */
@@ -91,25 +112,35 @@ BGI_INLINE int bgi_waiter_cancelled(const bgi_waiter *w)
     return (bgi_load_acquire(&w->state) & BGI_WAITER_CANCEL) != 0;
 }
 
-/* The waiter's side. 1: armed, it waits. 0: it does not, see the reason. */
-BGI_INLINE int bgi_waiter_arm(bgi_waiter *w, int shielded)
+/* What the waiter's word makes of an arm. */
+enum bgi_arm {
+    BGI_ARM_KICKED = -1, /* nothing done: the scopes are to be looked at first */
+    BGI_ARM_OVER = 0,    /* it does not wait, see the reason */
+    BGI_ARM_ARMED = 1    /* it waits */
+};
+
+/* The waiter's side. `also` is KICKED, to be left in the word when scopes were found expired that
+ * the mask hides, or 0. */
+BGI_INLINE enum bgi_arm bgi_waiter_arm(bgi_waiter *w, uint32_t mask, bgi_word also)
 {
     bgi_word s = bgi_load(&w->state);
     for (;;) {
-        bgi_word want = s & ~BGI_WAITER_REASON;
-        int armed = 0;
+        bgi_word want = (s & ~BGI_WAITER_REASON) | also;
+        enum bgi_arm result = BGI_ARM_OVER;
         if (bgi_unlikely(s >= BGI_WAITER_SIGNAL)) {
             want -= BGI_WAITER_SIGNAL;
             want |= (bgi_word)BGI_REASON_WAKER << BGI_WAITER_REASON_SHIFT;
-        } else if (bgi_unlikely((s & BGI_WAITER_CANCEL) != 0 && !shielded)) {
+        } else if (bgi_unlikely((s & BGI_WAITER_KICKED) != 0 && mask != BGI_MASK_ALL)) {
+            return BGI_ARM_KICKED;
+        } else if (bgi_unlikely((s & BGI_WAITER_CANCEL) != 0 && mask == 0)) {
             want |= (bgi_word)BGI_REASON_CANCELLER << BGI_WAITER_REASON_SHIFT;
         } else {
-            want |= BGI_WAITER_ARMED | (shielded ? BGI_WAITER_SHIELDED : 0);
-            armed = 1;
+            want |= BGI_WAITER_ARMED | ((bgi_word)mask << BGI_WAITER_MASK_SHIFT);
+            result = BGI_ARM_ARMED;
         }
         bgi_word found = bgi_cas_fetch(&w->state, s, want);
         if (bgi_likely(found == s)) {
-            return armed;
+            return result;
         }
         s = found;
     }
@@ -122,7 +153,7 @@ BGI_INLINE int bgi_waiter_signal(bgi_waiter *w)
     bgi_word s = bgi_load(&w->state);
     for (;;) {
         int armed = (s & BGI_WAITER_ARMED) != 0;
-        bgi_word want = armed ? ((s & ~(BGI_WAITER_ARMED | BGI_WAITER_SHIELDED)) |
+        bgi_word want = armed ? ((s & ~(BGI_WAITER_ARMED | BGI_WAITER_MASK)) |
                                  ((bgi_word)BGI_REASON_WAKER << BGI_WAITER_REASON_SHIFT))
                               : s + BGI_WAITER_SIGNAL;
         bgi_word found = bgi_cas_fetch(&w->state, s, want);
@@ -139,20 +170,23 @@ int bgi_waiter_expire(bgi_waiter *w);
 /* A canceller: 1 if it claimed the waiter. The waiter must be known to exist. */
 int bgi_waiter_cancel(bgi_waiter *w);
 
+/* A scope of this depth, whose own word says why before this is called: likewise. */
+int bgi_waiter_kick(bgi_waiter *w, uint32_t depth);
+
+/* The waiter takes KICKED away, and will then look at its scopes; puts it back when one that is
+ * hidden has expired; or ends a wait that it did not begin, unless a signal does. */
+void bgi_waiter_unkick(bgi_waiter *w);
+void bgi_waiter_rekick(bgi_waiter *w);
+void bgi_waiter_fail(bgi_waiter *w);
+
 /* Who claimed it has it go on: a task's item to the next slot, a thread by its futex. */
 void bgi_waiter_wake(bgi_waiter *w);
 
-/* The running task waits, shielded, for one signal that is owed to it. */
+/* The running task waits, hidden from all cancellation, for one signal that is owed to it. */
 void bgi_waiter_await_signal(bgi_waiter *w);
 
-/*
- * The running task, whose waiter this is, sleeps until the deadline. Returns 0, or -ECANCELED when
- * it was cancelled before.
- */
-int bgi_wait_until(bgi_waiter *w, bg_time deadline);
-
-/* The waits of this layer, for reports. */
-extern const bgi_wait_kind bgi_wait_signal, bgi_wait_sleep;
+/* Its wait, for reports. */
+extern const bgi_wait_kind bgi_wait_signal;
 
 /* A plain thread's wait. */
 typedef struct bgi_thread_waiter {

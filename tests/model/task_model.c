@@ -211,7 +211,7 @@ static void end_1_for_2(void)
 /* Suspended in a wait for a signal; the number of times it was made ready is known here. */
 static void await_signal(bgi_waiter *waiter, size_t *wakes)
 {
-    if (bgi_waiter_arm(waiter, 1)) {
+    if ((int)bgi_waiter_arm(waiter, 1, 0)) {
         mc_await_differs(&resumed, *wakes);
         ++*wakes;
     }
@@ -229,7 +229,7 @@ static void awaits_any(void)
     }
     if (registered == 2) {
         armed = 1;
-        if (bgi_waiter_arm(waiter, 0)) {
+        if ((int)bgi_waiter_arm(waiter, 0, 0)) {
             mc_await_differs(&resumed, 0);
             wakes++;
         }

@@ -36,7 +36,7 @@ static void unarmed(void)
 static void already_armed(void)
 {
     unarmed();
-    mc_assert(bgi_waiter_arm(&waiter, 0));
+    mc_assert((int)bgi_waiter_arm(&waiter, 0, 0));
 }
 
 static void signals(void)
@@ -84,7 +84,7 @@ static void one_has_claimed(void)
     mc_assert(claimed[1] + claimed[2] + claimed[3] == 1);
     mc_assert(bgi_load(&woken) == 1);
     mc_assert(claimed[bgi_waiter_reason(&waiter)] == 1);
-    mc_assert((s & (BGI_WAITER_ARMED | BGI_WAITER_SHIELDED)) == 0);
+    mc_assert((s & (BGI_WAITER_ARMED | BGI_WAITER_MASK)) == 0);
     mc_assert((s & BGI_WAITER_CANCEL) != 0);
     mc_assert(s / BGI_WAITER_SIGNAL == (claimed[BGI_REASON_WAKER] ? 0U : 1U));
 }
@@ -96,7 +96,7 @@ MC_MODEL(three, .name = "waiter/three_claim",
 
 static void waits(void)
 {
-    armed = bgi_waiter_arm(&waiter, 0);
+    armed = (int)bgi_waiter_arm(&waiter, 0, 0);
     if (!armed) {
         looks();
     }
@@ -130,7 +130,7 @@ static void waits_for_two(void)
 {
     size_t wakes = 0;
     for (int i = 0; i < 2; i++) {
-        if (bgi_waiter_arm(&waiter, 1)) {
+        if ((int)bgi_waiter_arm(&waiter, 1, 0)) {
             mc_await_differs(&woken, wakes);
             wakes++;
         }
@@ -154,7 +154,7 @@ MC_MODEL(two_owed, .name = "waiter/two_owed",
 
 static void waits_shielded(void)
 {
-    armed = bgi_waiter_arm(&waiter, 1);
+    armed = (int)bgi_waiter_arm(&waiter, 1, 0);
     if (armed) {
         mc_await_differs(&woken, 0);
     }
@@ -178,7 +178,7 @@ MC_MODEL(shielded, .name = "waiter/shielded_against_cancel",
 static void leaves_and_arms(void)
 {
     left = 1;
-    if (!bgi_waiter_arm(&waiter, 0)) {
+    if (!(int)bgi_waiter_arm(&waiter, 0, 0)) {
         left = 3;
     }
 }

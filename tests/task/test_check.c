@@ -196,7 +196,7 @@ Test(check, broken_records_are_found)
     expect(list_a_stranger,
            "tasks: the common list has something that is no record of its runtime");
     expect(spoil_done, "tasks: 'soup': done is 0x1001: no waiter");
-    expect(leave_a_signal, "waiter of 'soup': 0x100: a signal is left over");
+    expect(leave_a_signal, "waiter of 'soup': 0x100000000: a signal is left over");
     expect(move_chunk, "tasks: a chunk is of another runtime");
     expect(overuse_chunk, "tasks: a chunk has handed out ");
 }
@@ -252,7 +252,7 @@ static void run_signalled(void *arg)
 
 Test(check, a_task_ends_with_no_signal_left)
 {
-    DIES(run_signalled, NULL, "brigade: waiter of 'stew': 0x100: a signal is left over");
+    DIES(run_signalled, NULL, "brigade: waiter of 'stew': 0x100000000: a signal is left over");
 }
 
 #endif

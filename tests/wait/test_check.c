@@ -39,7 +39,7 @@ Test(check, every_reachable_word_passes)
                 break;
             case 3:
             case 4:
-                (void)(armed || bgi_waiter_arm(&waiter, left % STEPS == 4));
+                (void)(armed || (int)bgi_waiter_arm(&waiter, left % STEPS == 4, 0));
                 break;
             default:
                 break;
@@ -66,15 +66,16 @@ static void check_idle(void *word)
 
 Test(check, other_words_are_found)
 {
-    DIES(check, (void *)0x20, "brigade: waiter of 'cook': 0x20: a bit that nobody sets");
+    DIES(check, (void *)0x40, "brigade: waiter of 'cook': 0x40: a bit that nobody sets");
     DIES(check, (void *)0x80, "0x80: a bit that nobody sets");
-    DIES(check, (void *)0x2, "0x2: SHIELDED and not ARMED");
-    DIES(check, (void *)0x101, "0x101: ARMED with signals");
+    DIES(check, (void *)0x100, "0x100: MASK and not ARMED");
+    DIES(check, (void *)0x100000001, "0x100000001: ARMED with signals");
     DIES(check, (void *)0x9, "0x9: ARMED with a reason");
-    DIES(check, (void *)0x5, "0x5: cancelled, ARMED and not SHIELDED");
-    check((void *)0x7); /* shielded: it is not claimed */
+    DIES(check, (void *)0x5, "0x5: cancelled, ARMED and no MASK");
+    check((void *)0x105); /* shielded: it is not claimed */
+    check((void *)0x23);  /* kicked from without the mask, or before it was looked at */
     DIES(check_idle, (void *)0x1, "waiter of 'cook': 0x1: ARMED between two waits");
-    DIES(check_idle, (void *)0x200, "waiter of 'cook': 0x200: a signal is left over");
+    DIES(check_idle, (void *)0x200000000, "waiter of 'cook': 0x200000000: a signal is left over");
     DIES(check_idle, (void *)0x42, "waiter of 'cook': 0x42: a bit that nobody sets");
     check_idle((void *)0x1c); /* cancelled; a reason is left to read */
 }

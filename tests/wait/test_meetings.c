@@ -20,7 +20,7 @@ static bgi_item *wake_nobody(bgi_waiter *waiter, bgi_sched *here)
 
 static void arms(void *shielded)
 {
-    others_result = bgi_waiter_arm(w, shielded != NULL);
+    others_result = (int)bgi_waiter_arm(w, shielded != NULL, 0);
 }
 
 static void signals(void *arg)
@@ -72,7 +72,7 @@ Test(meetings, who_arms_meets_a_signal)
 {
     TRAP_OR_SKIP();
     prepare(0, signals, NULL);
-    cr_assert_eq(bgi_waiter_arm(w, 0), 0, "the wait is over");
+    cr_assert_eq((int)bgi_waiter_arm(w, 0, 0), 0, "the wait is over");
     cr_assert_eq(state_after(), BY(WAKER));
     cr_assert_eq(others_result, 0);
 }
@@ -81,11 +81,12 @@ Test(meetings, who_arms_meets_a_cancel)
 {
     TRAP_OR_SKIP();
     prepare(0, cancels, NULL);
-    cr_assert_eq(bgi_waiter_arm(w, 0), 0);
+    cr_assert_eq((int)bgi_waiter_arm(w, 0, 0), 0);
     cr_assert_eq(state_after(), BGI_WAITER_CANCEL | BY(CANCELLER));
     prepare(0, cancels, NULL);
-    cr_assert_eq(bgi_waiter_arm(w, 1), 1, "shielded, it waits all the same");
-    cr_assert_eq(state_after(), BGI_WAITER_CANCEL | BGI_WAITER_ARMED | BGI_WAITER_SHIELDED);
+    cr_assert_eq((int)bgi_waiter_arm(w, 1, 0), 1, "shielded, it waits all the same");
+    cr_assert_eq(state_after(),
+                 BGI_WAITER_CANCEL | BGI_WAITER_ARMED | ((bgi_word)1 << BGI_WAITER_MASK_SHIFT));
     cr_assert_eq(others_result, 0);
 }
 
@@ -122,7 +123,7 @@ Test(meetings, a_timer_meets_a_cancel)
     prepare(BGI_WAITER_ARMED, cancels, NULL);
     cr_assert_eq(bgi_waiter_expire(w), 0);
     cr_assert_eq(state_after(), BGI_WAITER_CANCEL | BY(CANCELLER));
-    prepare(BGI_WAITER_ARMED | BGI_WAITER_SHIELDED, cancels, NULL);
+    prepare(BGI_WAITER_ARMED | ((bgi_word)1 << BGI_WAITER_MASK_SHIFT), cancels, NULL);
     cr_assert_eq(bgi_waiter_expire(w), 1, "a shielded one is not the canceller's");
     cr_assert_eq(state_after(), BGI_WAITER_CANCEL | BY(TIMER));
     cr_assert_eq(others_result, 0);
@@ -154,5 +155,6 @@ Test(meetings, a_cancel_meets_one_that_arms)
     cr_assert_eq(state_after(), BGI_WAITER_CANCEL | BY(CANCELLER));
     prepare(0, arms, shielded);
     cr_assert_eq(bgi_waiter_cancel(w), 0);
-    cr_assert_eq(state_after(), BGI_WAITER_CANCEL | BGI_WAITER_ARMED | BGI_WAITER_SHIELDED);
+    cr_assert_eq(state_after(),
+                 BGI_WAITER_CANCEL | BGI_WAITER_ARMED | ((bgi_word)1 << BGI_WAITER_MASK_SHIFT));
 }

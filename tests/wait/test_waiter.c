@@ -4,7 +4,7 @@
  *
  * Labels: valgrind aarch64
  */
-#include "wait/waiter.h"
+#include "wait/scope.h"
 
 #include "../core/rig.h"
 
@@ -16,8 +16,11 @@
 /* ---- transitions ---- */
 
 #define ARMED BGI_WAITER_ARMED
-#define SHIELDED BGI_WAITER_SHIELDED
+#define SHIELDED MASK(1)
+#define MASK(n) ((bgi_word)(n) << BGI_WAITER_MASK_SHIFT)
 #define CANCEL BGI_WAITER_CANCEL
+#define KICKED BGI_WAITER_KICKED
+#define LOOK BGI_WAITER_LOOK
 #define SIGNALS(n) ((bgi_word)(n) * BGI_WAITER_SIGNAL)
 #define BY(reason) ((bgi_word)BGI_REASON_##reason << BGI_WAITER_REASON_SHIFT)
 
@@ -31,15 +34,42 @@ static bgi_item *count_wake(bgi_waiter *w, bgi_sched *here)
     return NULL;
 }
 
-enum step { ARM, ARM_SHIELDED, SIGNAL, EXPIRE, CANCEL_IT };
+enum step {
+    ARM,
+    ARM_SHIELDED,
+    ARM_FOR_SIGNAL,
+    ARM_STILL_KICKED,
+    SIGNAL,
+    EXPIRE,
+    CANCEL_IT,
+    KICK_1,
+    KICK_7,
+    UNKICK,
+    REKICK,
+    FAIL
+};
 
 static int take(bgi_waiter *w, enum step step)
 {
     switch (step) {
     case ARM:
-        return bgi_waiter_arm(w, 0);
+        return (int)bgi_waiter_arm(w, 0, 0);
     case ARM_SHIELDED:
-        return bgi_waiter_arm(w, 1);
+        return (int)bgi_waiter_arm(w, 1, 0);
+    case ARM_FOR_SIGNAL:
+        return (int)bgi_waiter_arm(w, BGI_MASK_ALL, 0);
+    case ARM_STILL_KICKED:
+        return (int)bgi_waiter_arm(w, 3, KICKED);
+    case KICK_1:
+        return bgi_waiter_kick(w, 1);
+    case KICK_7:
+        return bgi_waiter_kick(w, 7);
+    case UNKICK:
+        return bgi_waiter_unkick(w), 0;
+    case REKICK:
+        return bgi_waiter_rekick(w), 0;
+    case FAIL:
+        return bgi_waiter_fail(w), 0;
     case SIGNAL:
         return bgi_waiter_signal(w);
     case EXPIRE:
@@ -92,6 +122,35 @@ Test(waiter, each_transition_of_the_word)
         {0, CANCEL_IT, 0, CANCEL},
         {BY(WAKER) | SIGNALS(1), CANCEL_IT, 0, CANCEL | BY(WAKER) | SIGNALS(1)},
         {CANCEL | BY(CANCELLER), CANCEL_IT, 0, CANCEL | BY(CANCELLER)},
+        {LOOK | ARMED, CANCEL_IT, 1, LOOK | CANCEL | BY(CANCELLER)},
+        /* arm: kicked, so the scopes come first, unless only a signal counts */
+        {KICKED, ARM, BGI_ARM_KICKED, KICKED},
+        {KICKED | CANCEL | BY(TIMER), ARM_SHIELDED, BGI_ARM_KICKED, KICKED | CANCEL | BY(TIMER)},
+        {KICKED | CANCEL | BY(TIMER), ARM_FOR_SIGNAL, 1, KICKED | CANCEL | ARMED | BGI_WAITER_MASK},
+        {KICKED | SIGNALS(2), ARM, 0, KICKED | SIGNALS(1) | BY(WAKER)},
+        {CANCEL, ARM_STILL_KICKED, 1, CANCEL | KICKED | ARMED | MASK(3)},
+        {SIGNALS(1), ARM_STILL_KICKED, 0, KICKED | BY(WAKER)},
+        {KICKED, ARM_STILL_KICKED, BGI_ARM_KICKED, KICKED},
+        /* kick: claims who is armed, unless a shield lies in between */
+        {0, KICK_1, 0, KICKED},
+        {LOOK | BY(WAKER), KICK_1, 0, LOOK | KICKED | BY(WAKER)},
+        {SIGNALS(1), KICK_7, 0, SIGNALS(1) | KICKED},
+        {ARMED, KICK_1, 1, KICKED | BY(CANCELLER)},
+        {ARMED | MASK(7), KICK_7, 1, KICKED | BY(CANCELLER)},
+        {ARMED | MASK(2), KICK_1, 0, ARMED | MASK(2) | KICKED},
+        {ARMED | MASK(8) | CANCEL, KICK_7, 0, ARMED | MASK(8) | CANCEL | KICKED},
+        {ARMED | BGI_WAITER_MASK, KICK_7, 0, ARMED | BGI_WAITER_MASK | KICKED},
+        {ARMED | MASK(7), CANCEL_IT, 0, ARMED | MASK(7) | CANCEL},
+        {ARMED | MASK(7) | KICKED, SIGNAL, 1, KICKED | BY(WAKER)},
+        {ARMED | MASK(7) | KICKED, EXPIRE, 1, KICKED | BY(TIMER)},
+        /* who looks at its scopes */
+        {KICKED | CANCEL | SIGNALS(1) | BY(TIMER), UNKICK, 0, CANCEL | SIGNALS(1) | BY(TIMER)},
+        {0, UNKICK, 0, 0},
+        {CANCEL | BY(WAKER), REKICK, 0, KICKED | CANCEL | BY(WAKER)},
+        {KICKED, REKICK, 0, KICKED},
+        {0, FAIL, 0, KICKED | BY(CANCELLER)},
+        {CANCEL | BY(TIMER), FAIL, 0, KICKED | CANCEL | BY(CANCELLER)},
+        {SIGNALS(2) | BY(TIMER), FAIL, 0, KICKED | SIGNALS(1) | BY(WAKER)},
     };
     for (size_t i = 0; i < BGI_ARRAY_LEN(table); i++) {
         bgi_waiter w;
@@ -110,14 +169,14 @@ Test(waiter, tells_who_claimed_it_and_whether_it_was_cancelled)
     bgi_waiter_init(&w, count_wake);
     cr_assert_eq(bgi_waiter_reason(&w), BGI_REASON_NONE);
     cr_assert_not(bgi_waiter_cancelled(&w));
-    (void)bgi_waiter_arm(&w, 0);
+    (void)bgi_waiter_arm(&w, 0, 0);
     cr_assert_eq(bgi_waiter_reason(&w), BGI_REASON_NONE);
     (void)bgi_waiter_expire(&w);
     cr_assert_eq(bgi_waiter_reason(&w), BGI_REASON_TIMER);
-    (void)bgi_waiter_arm(&w, 0);
+    (void)bgi_waiter_arm(&w, 0, 0);
     (void)bgi_waiter_signal(&w);
     cr_assert_eq(bgi_waiter_reason(&w), BGI_REASON_WAKER);
-    (void)bgi_waiter_arm(&w, 0);
+    (void)bgi_waiter_arm(&w, 0, 0);
     (void)bgi_waiter_cancel(&w);
     cr_assert_eq(bgi_waiter_reason(&w), BGI_REASON_CANCELLER);
     cr_assert(bgi_waiter_cancelled(&w));
@@ -221,12 +280,12 @@ Test(waiter, exactly_one_claims_and_no_signal_is_lost)
         race.cancels = round % 2 == 0;
         int armed = 0;
         if (round % 3 == 0) { /* armed before they come; else among them */
-            armed = bgi_waiter_arm(&race.w, shielded);
+            armed = (int)bgi_waiter_arm(&race.w, shielded, 0);
         }
         bgi_store_release(&race.round, round);
         if (round % 3 != 0) {
             dawdle(&random);
-            armed = bgi_waiter_arm(&race.w, shielded);
+            armed = (int)bgi_waiter_arm(&race.w, shielded, 0);
         }
         for (unsigned spins = 0; bgi_load_acquire(&race.finished) < round * OTHERS; spins++) {
             if (spins % 8 == 7) {
@@ -574,7 +633,7 @@ Test(waiter, a_shielded_task_waits_for_its_signal_though_cancelled)
     cancel(t);
     rig_idle(s);
     cr_assert_eq(bgi_load(&done), 0);
-    cr_assert_eq(bgi_load(&t->w.state), ARMED | SHIELDED | CANCEL);
+    cr_assert_eq(bgi_load(&t->w.state), ARMED | BGI_WAITER_MASK | CANCEL);
     cr_assert_eq(bgi_waiter_signal(&t->w), 1);
     bgi_waiter_wake(&t->w);
     rig_reach(&t->waiting, 2); /* cancelled, but shielded: it waits again */
