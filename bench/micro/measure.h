@@ -147,4 +147,74 @@ static inline int64_t bm_pair_delay(uint64_t i)
     return 10 * BM_S + (int64_t)(i * 40503 & 65535) * BM_MS;
 }
 
+/* ---- what several programs do in the same way ---------------------------------------------- */
+
+/* Sorts. */
+static inline double bm_median(int64_t *v, size_t n)
+{
+    qsort(v, n, sizeof *v, bm_by_value);
+    return (double)v[n / 2];
+}
+
+/* The median of what each block with a scope takes more than the bare block before it, so that what
+ * disturbs the machine for longer than a block disturbs both. Overwrites with. */
+static inline double bm_added(const int64_t *bare, int64_t *with, size_t blocks)
+{
+    for (size_t i = 0; i < blocks; i++)
+        with[i] -= bare[i];
+    return bm_median(with, blocks);
+}
+
+/* What the contended mutex guards: a few steps of a generator, whose state shows afterwards whether
+ * two were ever in at once, and how far each task is. */
+enum { BM_TASKS = 8, BM_STEPS = 4 };
+
+typedef struct {
+    uint64_t state;
+    int64_t done[BM_TASKS];
+    int64_t least; /* of done, when the first task had all its turns; -1 before */
+} bm_guarded;
+
+#define BM_GUARDED {88172645463325252u, {0}, -1}
+
+static inline uint64_t bm_steps(uint64_t x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+    }
+    return x;
+}
+
+static inline void bm_guarded_step(bm_guarded *g, size_t task)
+{
+    g->state = bm_steps(g->state, BM_STEPS);
+    g->done[task]++;
+}
+
+static inline void bm_guarded_end(bm_guarded *g)
+{
+    if (g->least >= 0)
+        return;
+    g->least = g->done[0];
+    for (size_t i = 1; i < BM_TASKS; i++)
+        g->least = g->done[i] < g->least ? g->done[i] : g->least;
+}
+
+static inline int bm_guarded_report(const bm_guarded *g, int64_t each, int64_t took)
+{
+    if (g->state != bm_steps(88172645463325252u, BM_TASKS * each * BM_STEPS))
+        return bm_fail("the mutex let two in");
+    bm_metric("pair_ns", (double)took / (double)(BM_TASKS * each), "ns");
+    bm_metric("slowest", (double)g->least / (double)each * 100, "%");
+    return BM_OK;
+}
+
+/* Which of two channels gets message i, in an order without a short pattern. */
+static inline size_t bm_which(uint64_t i)
+{
+    return i * 40503 >> 7 & 1;
+}
+
 #endif

@@ -168,7 +168,44 @@ typedef struct {
     double value, limit;
     const bm_figure *figure;
     const bm_cell *cell;
+    const bm_match *beside; /* NULL: the limit is the table's */
 } target;
+
+/* Is one of the names in the list, which commas separate? */
+static int listed(const char *list, const char *name)
+{
+    for (size_t n; *list; list += n + (list[n] == ',')) {
+        n = strcspn(list, ",");
+        if (n == strlen(name) && !strncmp(list, name, n))
+            return 1;
+    }
+    return 0;
+}
+
+/* What the figure may be at most: as the table says, or beside others; 0 when there is no target,
+ * -1 when none of the others is measured. */
+static double limit_of(const bm_results *r, size_t row, int figure, const bm_match **beside)
+{
+    const bm_figure *f = &bm_rows[row].figures[figure];
+    *beside = NULL;
+    if (f->target > 0)
+        return f->target;
+    for (size_t i = 0; i < bm_match_count; i++)
+        if (!strcmp(bm_matches[i].row, bm_rows[row].name) &&
+            !strcmp(bm_matches[i].metric, f->metric))
+            *beside = &bm_matches[i];
+    if (!*beside)
+        return 0;
+    double least = -1;
+    for (size_t p = 0; p < bm_peer_count; p++) {
+        const bm_cell *c = &r->cell[row][p];
+        if (c->state != BM_MEASURED || !listed((*beside)->peers, bm_peers[p].name))
+            continue;
+        double v = summarise(&c->figures[figure]).median;
+        least = least < 0 || v < least ? v : least;
+    }
+    return least < 0 ? -1 : least * (*beside)->times;
+}
 
 static int next_target(const bm_results *r, size_t *row, int *figure, target *out)
 {
@@ -176,14 +213,14 @@ static int next_target(const bm_results *r, size_t *row, int *figure, target *ou
         for (; r->chosen_row[*row] && *figure < figures_of(&bm_rows[*row]); (*figure)++) {
             const bm_figure *f = &bm_rows[*row].figures[*figure];
             const bm_cell *c = &r->cell[*row][0];
-            if (f->target <= 0)
+            const bm_match *beside;
+            double limit = limit_of(r, *row, *figure, &beside);
+            if (limit == 0)
                 continue;
             double v = summarise(&c->figures[*figure]).median;
-            int measured = c->state == BM_MEASURED && c->figures[*figure].n > 0;
-            *out = (target){!measured        ? "not measured"
-                            : v <= f->target ? "met"
-                                             : "missed",
-                            v, f->target, f, c};
+            int measured = limit > 0 && c->state == BM_MEASURED && c->figures[*figure].n > 0;
+            *out = (target){
+                !measured ? "not measured" : v <= limit ? "met" : "missed", v, limit, f, c, beside};
             return 1;
         }
     return 0;
@@ -198,7 +235,7 @@ void bm_print_targets(FILE *f, const bm_results *r)
     for (; next_target(r, &row, &figure, &t); figure++) {
         char limit[32], value[32], count[32];
         fprintf(f, "  %-16s %-18s at most %6s %-2s  %-12s", bm_rows[row].name, t.figure->head,
-                number(limit, t.limit), t.figure->unit, t.verdict);
+                t.limit > 0 ? number(limit, t.limit) : "?", t.figure->unit, t.verdict);
         if (strcmp(t.verdict, "not measured") != 0) {
             fprintf(f, " %s", number(value, t.value));
             if (t.value > t.limit)
@@ -206,6 +243,8 @@ void bm_print_targets(FILE *f, const bm_results *r)
             if (t.cell->count < t.cell->full)
                 fprintf(f, ", at a count of %s only", number(count, (double)t.cell->count));
         }
+        if (t.beside)
+            fprintf(f, "  (%.3g times the best of %s)", t.beside->times, t.beside->peers);
         fputc('\n', f);
     }
     fflush(f);
@@ -342,7 +381,12 @@ void bm_print_json(FILE *f, const bm_results *r)
         json_pair(f, "workload", bm_rows[row].name, ", ");
         json_pair(f, "metric", t.figure->metric, ", ");
         json_pair(f, "unit", t.figure->unit, ", ");
-        fprintf(f, "\"at_most\": %.6g, ", t.limit);
+        if (t.beside) {
+            json_pair(f, "beside", t.beside->peers, ", ");
+            fprintf(f, "\"times\": %.6g, ", t.beside->times);
+        }
+        if (t.limit > 0)
+            fprintf(f, "\"at_most\": %.6g, ", t.limit);
         if (strcmp(t.verdict, "not measured") != 0)
             fprintf(f, "\"value\": %.6g, ", t.value);
         json_pair(f, "verdict", t.verdict, "}");

@@ -42,10 +42,19 @@ typedef struct {
     int margin, quick_margin; /* ms; doubled when a program says that it was too short */
 } bm_size;
 
+/* A target beside others: brigade's figure is to be at most so many times the least of theirs. */
+typedef struct {
+    const char *row, *metric;
+    const char *peers; /* separated by commas; those that are not measured do not count */
+    double times;
+} bm_match;
+
 extern const bm_row bm_rows[];
 extern const size_t bm_row_count;
 extern const bm_peer bm_peers[]; /* the first one is brigade */
 extern const size_t bm_peer_count;
+extern const bm_match bm_matches[];
+extern const size_t bm_match_count;
 
 /* NULL: this peer has no such thing, and is not asked. */
 const bm_size *bm_find_size(const char *group, const char *peer);

@@ -10,6 +10,10 @@ import os
 import sys
 import time
 
+sys.dont_write_bytecode = True  # nothing is left in the source tree
+
+import sync
+
 CANNOT, TOO_SHORT = 2, 3
 PAGE = os.sysconf("SC_PAGESIZE")
 ARGS = dict(a.split("=", 1) for a in sys.argv[2:] if "=" in a)
@@ -226,10 +230,11 @@ def main():
     if what == "version":
         print(version)
         return 0
-    if what not in WORKLOADS:
+    run = WORKLOADS.get(what) or sync.workload(what, arg, metric)
+    if not run:
         print("cannot no such workload")
         return CANNOT
-    return asyncio.run(WORKLOADS[what]()) or 0
+    return asyncio.run(run()) or 0
 
 
 if __name__ == "__main__":

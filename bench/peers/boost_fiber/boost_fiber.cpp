@@ -5,52 +5,17 @@
  *
  * It has no timer of its own: its timeout is a whole timed wait that another fiber ends.
  */
-#include "../../micro/measure.h"
+#include "boost_fiber.hpp"
 
-#include <atomic>
-#include <boost/fiber/algo/work_stealing.hpp>
-#include <boost/fiber/all.hpp>
-#include <boost/fiber/pooled_fixedsize_stack.hpp>
 #include <boost/version.hpp>
 #include <chrono>
-#include <memory>
-#include <thread>
-#include <vector>
 
-namespace fib = boost::fibers;
 using steady = std::chrono::steady_clock;
 
 static steady::time_point at(int64_t ns)
 {
     return steady::time_point(std::chrono::nanoseconds(ns));
 }
-
-/* The other worker: joins the stealing and lives until the measuring is over. */
-struct second_worker {
-    fib::mutex lock;
-    fib::condition_variable end;
-    bool over = false;
-    std::thread thread;
-
-    second_worker()
-    {
-        thread = std::thread([this] {
-            fib::use_scheduling_algorithm<fib::algo::work_stealing>(2, true);
-            std::unique_lock<fib::mutex> hold(lock);
-            end.wait(hold, [this] { return over; });
-        });
-        fib::use_scheduling_algorithm<fib::algo::work_stealing>(2, true);
-    }
-    ~second_worker()
-    {
-        {
-            std::unique_lock<fib::mutex> hold(lock);
-            over = true;
-        }
-        end.notify_all();
-        thread.join();
-    }
-};
 
 static void yield_up(int64_t n)
 {
@@ -251,5 +216,17 @@ int main(int argc, char **argv)
         return timeout(argc, argv);
     if (what == "hog")
         return hogs(argc, argv);
-    return bm_cannot("Boost.Fiber cannot call a function later without a fiber");
+    if (what == "pingpong")
+        return ping_pong(argc, argv);
+    if (what == "fan")
+        return fan(argc, argv);
+    if (what == "mutex")
+        return mutex(argc, argv);
+    if (what == "mutex_8")
+        return mutex_contended(argc, argv);
+    if (what == "scope")
+        return scope(argc, argv);
+    if (what == "group")
+        return group(argc, argv);
+    return bm_cannot("Boost.Fiber has no such thing");
 }

@@ -341,13 +341,20 @@ func run(what string) int {
 		"after":        after,
 		"timeout":      timeout,
 		"hog":          hogs,
+		"pingpong":     pingPong,
+		"fan":          fan,
+		"mutex":        mutex,
+		"mutex_8":      mutexContended,
+		"scope":        scope,
+		"group":        groups,
+		"select":       selects,
 	}[what]
 	if one == nil {
 		fmt.Println("cannot no such workload")
 		return cannot
 	}
 	workers := int64(1)
-	if what == "sleepers" || what == "hog" {
+	if what == "sleepers" || what == "hog" || what == "mutex_8" {
 		workers = 2
 	}
 	runtime.GOMAXPROCS(int(arg("workers", workers)))

@@ -127,6 +127,39 @@ static int timeout(int argc, char **argv)
     return BM_OK;
 }
 
+/* ---- the pool ------------------------------------------------------------------------------ */
+
+static size_t trips, trips_left;
+
+static void in_pool(uv_work_t *w)
+{
+    *(size_t *)w->data += 1;
+}
+
+static void after_pool(uv_work_t *w, int status)
+{
+    if (status || (--trips_left && uv_queue_work(w->loop, w, in_pool, after_pool)))
+        abort();
+}
+
+static int blocking(int argc, char **argv)
+{
+    uv_loop_t loop;
+    uv_work_t work;
+    size_t ran = 0;
+    trips = trips_left = (size_t)bm_arg(argc, argv, "count", 20000);
+    uv_loop_init(&loop);
+    work.data = &ran;
+    int64_t start = bm_now();
+    if (uv_queue_work(&loop, &work, in_pool, after_pool))
+        return bm_fail("the pool cannot be had");
+    uv_run(&loop, UV_RUN_DEFAULT);
+    if (ran != trips)
+        return bm_fail("a call was lost");
+    bm_metric("trip_ns", (double)(bm_now() - start) / (double)trips, "ns");
+    return BM_OK;
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -140,5 +173,7 @@ int main(int argc, char **argv)
         return waits(argc, argv, 0);
     if (!strcmp(what, "timeout"))
         return timeout(argc, argv);
+    if (!strcmp(what, "blocking"))
+        return blocking(argc, argv);
     return bm_cannot("libuv has callbacks, no tasks");
 }

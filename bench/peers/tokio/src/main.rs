@@ -5,6 +5,8 @@
 //! The measuring runs in a spawned task, so that with flavor=multi it is on a worker, not on the
 //! thread that blocks outside. Tokio has no call-later: its cheapest equal is a task that sleeps.
 
+mod sync;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -353,10 +355,10 @@ async fn measure(what: String, args: Args) -> i32 {
         "after" => after(&args).await,
         "timeout" => timeout(&args).await,
         "hog" => hogs(&args).await,
-        _ => {
+        _ => sync::measure(&what, &args).await.unwrap_or_else(|| {
             println!("cannot no such workload");
             CANNOT
-        }
+        }),
     }
 }
 
@@ -372,7 +374,8 @@ fn main() {
         .collect();
     let current = args.get("flavor").map(String::as_str) == Some("current");
     let args = Args(args);
-    let workers = args.size("workers", if what == "sleepers" || what == "hog" { 2 } else { 1 });
+    let two = ["sleepers", "hog", "mutex_8"].contains(&what.as_str());
+    let workers = args.size("workers", if two { 2 } else { 1 });
     if current && workers > 1 {
         println!("cannot the current-thread runtime has one thread");
         std::process::exit(CANNOT);
