@@ -13,6 +13,7 @@
 #include <brigade/task.h>
 #include <brigade/time.h>
 #include <brigade/timer.h>
+#include <brigade/typed.h>
 #include <brigade/types.h>
 
 #endif

@@ -43,13 +43,17 @@ int bg_cancel(bg_task *task)
     return 0;
 }
 
-/* Takes the result of a task that has ended, and the handle. */
-static int take_result(bg_task *t)
+BGI_INLINE int take_result(bg_task *t)
 {
     int result = t->fiber.result;
     bgi_task_drop_extra(t);
     bgi_task_free(t);
     return result;
+}
+
+int bgi_task_take_result(bg_task *t)
+{
+    return take_result(t);
 }
 
 /* A handle that somebody waits on already, or that was given back. */
@@ -93,18 +97,18 @@ static void describe_await(void *arg, char *text, size_t size)
 
 const bgi_wait_kind bgi_wait_await = {commit_await, "bg_await", NULL, describe_await};
 
-int bg_await(bg_task *t)
+BGI_INLINE int wait_end(bg_task *t, const char *function)
 {
-    bg_task *self = bgi_task_required("bg_await");
+    bg_task *self = bgi_task_required(function);
     if (bgi_unlikely(self == NULL || t == NULL)) {
         return t == NULL ? -ENOMEM : -EPERM;
     }
 #if BGI_DEBUG
     if (t == self) {
-        bgi_misuse("bg_await", bg_task_name(self), "a task cannot await itself");
+        bgi_misuse(function, bg_task_name(self), "a task cannot await itself");
     }
 #endif
-    check_handle(t, "bg_await");
+    check_handle(t, function);
     if (bgi_load_acquire(&t->done) != BGI_TASK_DONE) {
         bgi_suspend_for_child(commit_await, t);
         if (bgi_unlikely(bgi_waiter_reason(&self->waiter) == BGI_REASON_CANCELLER)) {
@@ -115,7 +119,18 @@ int bg_await(bg_task *t)
             return result == -ECANCELED ? why : result;
         }
     }
-    return take_result(t);
+    return 0;
+}
+
+int bgi_task_wait_end(bg_task *t, const char *function)
+{
+    return wait_end(t, function);
+}
+
+int bg_await(bg_task *t)
+{
+    int r = wait_end(t, "bg_await");
+    return bgi_likely(r == 0) ? take_result(t) : r;
 }
 
 int bg_runtime_wait(bg_runtime *rt, bg_task *t)
