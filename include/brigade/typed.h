@@ -18,7 +18,8 @@
  *         bg_await of it: waits until the task has ended, passes a cancellation of the caller on to
  *         it, and gives the handle back in every case. Returns 0 when the function has run, with
  *         its result in *out; out may be NULL. Else *out is untouched: -ECANCELED when the task was
- *         cancelled before the function was called, -ENOMEM when there was no stack for it, or
+ *         cancelled before the function was called (-ETIMEDOUT when it was that because a deadline
+ *         around the caller has passed, as in bg_await), -ENOMEM when there was no stack for it, or
  *         for a NULL task. A function that is cancelled while it runs has run, and says so by its
  *         own result. In a task. Suspends.
  *

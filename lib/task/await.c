@@ -5,6 +5,7 @@
 #include "task/task.h"
 
 #include <brigade/runtime.h>
+#include <brigade/typed.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -43,17 +44,13 @@ int bg_cancel(bg_task *task)
     return 0;
 }
 
-BGI_INLINE int take_result(bg_task *t)
+/* Takes the result of a task that has ended, and the handle. */
+static int take_result(bg_task *t)
 {
     int result = t->fiber.result;
     bgi_task_drop_extra(t);
     bgi_task_free(t);
     return result;
-}
-
-int bgi_task_take_result(bg_task *t)
-{
-    return take_result(t);
 }
 
 /* A handle that somebody waits on already, or that was given back. */
@@ -97,7 +94,9 @@ static void describe_await(void *arg, char *text, size_t size)
 
 const bgi_wait_kind bgi_wait_await = {commit_await, "bg_await", NULL, describe_await};
 
-BGI_INLINE int wait_end(bg_task *t, const char *function)
+/* Waits for the end of t. 0; a failure, with the handle left; or, when the caller has been
+ * cancelled meanwhile, 0 with the code of that in *why. */
+BGI_INLINE int wait_end(bg_task *t, const char *function, int *why)
 {
     bg_task *self = bgi_task_required(function);
     if (bgi_unlikely(self == NULL || t == NULL)) {
@@ -112,25 +111,52 @@ BGI_INLINE int wait_end(bg_task *t, const char *function)
     if (bgi_load_acquire(&t->done) != BGI_TASK_DONE) {
         bgi_suspend_for_child(commit_await, t);
         if (bgi_unlikely(bgi_waiter_reason(&self->waiter) == BGI_REASON_CANCELLER)) {
-            int why = bgi_wait_failure(&self->waiter);
+            *why = bgi_wait_failure(&self->waiter);
             bgi_task_cancel(t);
             bgi_waiter_await_signal(&self->waiter);
-            int result = take_result(t);
-            return result == -ECANCELED ? why : result;
         }
     }
     return 0;
 }
 
-int bgi_task_wait_end(bg_task *t, const char *function)
-{
-    return wait_end(t, function);
-}
-
 int bg_await(bg_task *t)
 {
-    int r = wait_end(t, "bg_await");
-    return bgi_likely(r == 0) ? take_result(t) : r;
+    int why = 0;
+    int r = wait_end(t, "bg_await", &why);
+    if (bgi_unlikely(r != 0)) {
+        return r;
+    }
+    r = take_result(t);
+    return bgi_unlikely(why != 0) && r == -ECANCELED ? why : r;
+}
+
+/* A typed task of another kind: several files may have each their own static functions for one, so
+ * the name has to do. */
+static void check_kind(const bg_task *t, const char *name)
+{
+#if BGI_DEBUG
+    if (strcmp(bg_task_name(t), name) != 0) {
+        bgi_misuse("bg_await_typed", bgi_task_self_name(), "task '%s' was not made by %s_spawn",
+                   bg_task_name(t), name);
+    }
+#endif
+    (void)t;
+    (void)name;
+}
+
+int bg_await_typed(bg_task *t, const char *name, void *out, size_t size)
+{
+    int why = 0;
+    int r = wait_end(t, "bg_await_typed", &why);
+    if (r != 0) {
+        return r;
+    }
+    check_kind(t, name);
+    if (t->fiber.result == 0 && out != NULL) {
+        memcpy(out, t->arg, size);
+    }
+    r = take_result(t);
+    return why != 0 && r == -ECANCELED ? why : r;
 }
 
 int bg_runtime_wait(bg_runtime *rt, bg_task *t)

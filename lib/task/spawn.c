@@ -5,6 +5,7 @@
 #include "task/task.h"
 
 #include <brigade/runtime.h>
+#include <brigade/typed.h>
 #include <errno.h>
 
 bgi_item *bgi_task_wake(bgi_waiter *w, bgi_sched *here)
@@ -149,6 +150,12 @@ bg_task *bg_spawn_copy(bg_fn fn, const void *arg, size_t arg_size, const bg_spaw
         bgi_push_here(w, &t->fiber.item);
     }
     return t;
+}
+
+bg_task *bg_spawn_typed(bg_fn fn, const char *name, const void *call, size_t size)
+{
+    bg_spawn_options options = {.size = sizeof options, .name = name};
+    return bg_spawn_copy(fn, call, size, &options);
 }
 
 bg_task *bg_runtime_spawn_opts(bg_runtime *rt, bg_fn fn, void *arg, const bg_spawn_options *options)

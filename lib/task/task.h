@@ -171,13 +171,6 @@ void bgi_failure(const char *name, int result);
 
 /* ---- task/await.c ---- */
 
-/* The running task waits until t has ended, in the way of bg_await, which gives the handle back
- * next. 0: its result can be read. -ENOMEM, -EPERM: as bg_await. */
-int bgi_task_wait_end(bg_task *t, const char *function);
-
-/* Takes the result of a task that has ended, and gives the handle back. */
-int bgi_task_take_result(bg_task *t);
-
 /* Cancels a task of whatever runtime. */
 void bgi_task_cancel(bg_task *t);
 

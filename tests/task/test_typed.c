@@ -188,6 +188,30 @@ Test(typed, a_cancelled_caller_passes_it_on)
     NO_CHECK_FAILED();
 }
 
+/* One worker: another task is before the awaited one, which has not begun when the wait fails. */
+static int main_timed_out(void *arg)
+{
+    int out = 77;
+    (void)arg;
+    bg_timeout(0)
+    {
+        bg_task *other = void_of_0_spawn();
+        CHECK(of_1_await(of_1_spawn(1), &out) == -ETIMEDOUT);
+        CHECK(out == 77);
+        CHECK(void_of_0_await(other) == 0);
+        bg_task *t = sleep_long_spawn(BG_FOREVER);
+        bg_yield();
+        CHECK(sleep_long_await(t, &out) == 0);
+        CHECK(out == -ECANCELED);
+    }
+    return 0;
+}
+
+Test(typed, a_deadline_around_the_caller)
+{
+    RUN(main_timed_out, NULL, .workers = 1, .spares = BG_NO_SPARES);
+}
+
 static int main_null(void *arg)
 {
     int out = 77;
