@@ -8,6 +8,7 @@
 
 #include <brigade/error.h>
 #include <brigade/explore.h>
+#include <brigade/group.h>
 #include <brigade/runtime.h>
 #include <brigade/scope.h>
 #include <brigade/task.h>

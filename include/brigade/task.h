@@ -65,9 +65,10 @@ BG_API bg_task *bg_spawn_copy(bg_fn fn, const void *arg, size_t arg_size,
 /*
  * Waits until the task has ended, returns what it returned, and gives the handle back.
  *
- * When the caller is cancelled meanwhile, the cancellation is passed on to the task, which is then
- * waited for all the same: nothing it does is lost, and its result is returned, -ECANCELED if
- * it heeded. So the handle is given back in every case.
+ * When the caller is cancelled meanwhile, or a deadline around it passes (brigade/scope.h), that is
+ * passed on to the task as a cancel, and it is waited for all the same: nothing it does is lost,
+ * and its result is returned; if it heeded, the code of what ended the wait: -ECANCELED or
+ * -ETIMEDOUT. So the handle is given back in every case.
  *
  * In a task, other than the one awaited; one awaits a given task. Suspends. NULL: -ENOMEM.
  */
@@ -82,8 +83,9 @@ BG_API void bg_detach(bg_task *task);
 /*
  * Waits for all n tasks, gives all handles back, and stores each one's own result in results
  * (unless that is NULL). Returns the first failure in the order of the arguments, else 0. A failure
- * does not stop the others. When the caller is cancelled, all that have not ended are cancelled,
- * and waited for. NULL in tasks counts as a task that failed with -ENOMEM.
+ * does not stop the others. When the caller is cancelled, or a deadline passes, all that have not
+ * ended are cancelled, and waited for, as by bg_await. NULL in tasks counts as a task that failed
+ * with -ENOMEM.
  *
  * In a task. Suspends. n may be 0. -EINVAL: tasks is NULL and n is not 0.
  */
@@ -93,10 +95,45 @@ BG_API int bg_gather_all(bg_task *const tasks[], size_t n, int results[]);
  * Waits until one of the n tasks has ended and stores its index in *index (unless NULL); the first
  * one in order if several have. No handle is given back: await that task next, it will not wait.
  *
- * In a task. Suspends. Returns 0; -EINVAL for n = 0; -ECANCELED when the caller was cancelled
- * and none has ended: the tasks go on. A NULL task has ended.
+ * In a task. Suspends. Returns 0; -EINVAL for n = 0; -ECANCELED when the caller was cancelled, or
+ * -ETIMEDOUT when a deadline has passed, and none has ended: the tasks go on. A NULL task has
+ * ended.
  */
 BG_API int bg_wait_any(bg_task *const tasks[], size_t n, size_t *index);
+
+/*
+ * The iterator beneath the loop bg_as_completed. Open takes the handles over, each of which must be
+ * nobody else's to wait for; next waits until one more has ended and gives it back to the caller in
+ * *task: 1, or 0 when all have been given; close gives the rest back, those that run still too.
+ *
+ * When the caller is cancelled, or a deadline around it passes, all that have not ended are
+ * cancelled, and still given one after another as they end: no handle is lost. NULL in tasks counts
+ * as ended.
+ *
+ * In a task; next suspends.
+ */
+typedef struct bg_completion {
+    uintptr_t opaque[12];
+} bg_completion;
+BG_API bg_completion *bg_as_completed_open(bg_completion *it, bg_task *const tasks[], size_t n);
+BG_API int bg_as_completed_next(bg_completion *it, bg_task **task);
+BG_API void bg_as_completed_close(bg_completion *it);
+
+/*
+ * bg_as_completed(t, tasks, n) { ... }: a loop over tasks in the order in which they end, t being a
+ * bg_task * that the body awaits, without a wait, or detaches:
+ *     bg_as_completed(t, tasks, n) {
+ *         int rc = bg_await(t);
+ *         ...
+ *     }
+ * Left early, by break, return or goto, what has not been given stays the caller's. `tasks` must
+ * stay as it is meanwhile.
+ */
+#define bg_as_completed(t, tasks, n)                                                               \
+    for (bg_completion bg_detail_it_##t __attribute__((cleanup(bg_as_completed_close))),           \
+         *bg_detail_open_##t = bg_as_completed_open(&bg_detail_it_##t, (tasks), (n));              \
+         bg_detail_open_##t != NULL; bg_detail_open_##t = NULL)                                    \
+        for (bg_task *t = NULL; bg_as_completed_next(bg_detail_open_##t, &t) != 0;)
 
 /*
  * Asks a task to end: its present wait, or its next one, and every one after that returns
@@ -118,7 +155,8 @@ BG_API void bg_yield(void);
 
 /*
  * Sleeps for at least so long; at once, if it is not positive, but others run first. In a task.
- * Suspends. Returns 0, or -ECANCELED when the task was cancelled, before or meanwhile.
+ * Suspends. Returns 0; -ECANCELED when the task was cancelled, before or meanwhile; -ETIMEDOUT when
+ * a deadline around it has passed.
  */
 BG_API int bg_sleep(bg_duration duration);
 

@@ -115,7 +115,10 @@ bgi_item *bgi_task_end(bgi_worker *w, bg_task *t)
         bgi_word found = bgi_cas_fetch(&t->done, s, BGI_TASK_DONE);
         if (bgi_likely(found == s)) {
             bgi_waiter *waiter = (bgi_waiter *)s;
-            if (s != BGI_TASK_LIVE && bgi_waiter_signal(waiter)) {
+            if (bgi_unlikely((s & BGI_TASK_SINK) != 0)) {
+                bgi_task_sink *sink = (bgi_task_sink *)(s & ~BGI_TASK_SINK);
+                next = sink->ended(sink, t, w);
+            } else if (s != BGI_TASK_LIVE && bgi_waiter_signal(waiter)) {
                 next = waiter->wake(waiter, w->sched);
             }
             break;

@@ -19,10 +19,15 @@ bgi_item *bgi_task_wake(bgi_waiter *w, bgi_sched *here)
     return NULL;
 }
 
-static int options_valid(const bg_spawn_options *o)
+BGI_INLINE int options_valid(const bg_spawn_options *o)
 {
     return o->size == sizeof *o && (o->stack_size == 0 || (o->stack_size >= BGI_STACK_MIN &&
                                                            o->stack_size <= (size_t)1 << 30));
+}
+
+int bgi_spawn_options_valid(const bg_spawn_options *o)
+{
+    return o == NULL || options_valid(o);
 }
 
 /* The block of what has to be copied. 0 or -ENOMEM. */
@@ -70,8 +75,8 @@ static void uncount_alive(bg_runtime *rt)
     }
 }
 
-bg_task *bgi_task_make(bg_runtime *rt, bgi_worker *w, bg_fn fn, void *arg, const void *copy,
-                       size_t copy_size, const bg_spawn_options *options)
+BGI_INLINE bg_task *make_task(bg_runtime *rt, bgi_worker *w, bg_fn fn, void *arg, const void *copy,
+                              size_t copy_size, const bg_spawn_options *options, int member)
 {
     uint32_t stack_size = 0;
     const char *name = NULL;
@@ -95,7 +100,7 @@ bg_task *bgi_task_make(bg_runtime *rt, bgi_worker *w, bg_fn fn, void *arg, const
     bgi_waiter_reset(&t->waiter, rt->look);
     t->fn = fn;
     t->arg = arg;
-    if (bgi_unlikely(name != NULL || copy_size != 0)) {
+    if (bgi_unlikely(name != NULL || copy_size != 0 || member)) {
         if (copy_extra(t, copy, copy_size, name) != 0) {
             bgi_task_free(t);
             uncount_alive(rt);
@@ -114,6 +119,18 @@ bg_task *bgi_task_make(bg_runtime *rt, bgi_worker *w, bg_fn fn, void *arg, const
         (void)bgi_waiter_cancel(&t->waiter);
     }
     return t;
+}
+
+bg_task *bgi_task_make(bg_runtime *rt, bgi_worker *w, bg_fn fn, void *arg, const void *copy,
+                       size_t copy_size, const bg_spawn_options *options)
+{
+    return make_task(rt, w, fn, arg, copy, copy_size, options, 0);
+}
+
+bg_task *bgi_task_make_member(bg_runtime *rt, bgi_worker *w, bg_fn fn, void *arg, const void *copy,
+                              size_t copy_size, const bg_spawn_options *options)
+{
+    return make_task(rt, w, fn, arg, copy, copy_size, options, 1);
 }
 
 /* The runtime of the caller, who runs on one of its workers. */

@@ -5,15 +5,19 @@
  *   FREE       in a free list
  *   LIVE       the task has not ended, the handle is somebody's, nobody waits
  *   <waiter>   likewise, and this waiter is registered (a pointer, above DONE)
+ *   <sink>     the task has not ended, and the handle is a sink's (a pointer, plus BGI_TASK_SINK)
  *   DETACHED   the task has not ended, there is no handle
  *   DONE       it has ended, the handle is still somebody's; the result can be read
  *
  *   FREE     -> LIVE       spawn
  *   LIVE     -> <waiter>   await, wait_any, runtime_wait: registration
  *   <waiter> -> LIVE       wait_any takes a registration back
+ *   LIVE     -> <sink>     as_completed; a group, before anybody else sees the task
+ *   <sink>   -> LIVE       as_completed takes a registration back
  *   LIVE     -> DETACHED   detach
  *   LIVE     -> DONE       the task ends
  *   <waiter> -> DONE       the task ends: it owes the waiter one signal
+ *   <sink>   -> DONE       the task ends: the sink is told, and has it from then on
  *   DETACHED -> FREE       the task ends: it frees its own record
  *   DONE     -> FREE       the handle is given back
  * All but the frees are compare-and-swaps, with acquire and release. Partners: the end (release)
@@ -38,6 +42,18 @@
 
 enum bgi_done { BGI_TASK_LIVE = 0, BGI_TASK_DETACHED = 1, BGI_TASK_DONE = 2, BGI_TASK_FREE = 3 };
 
+/* In `done`, with the address of a sink. */
+#define BGI_TASK_SINK ((bgi_word)4)
+
+/* Whom a task's end is told to, if that is more than a waiter: on the worker that ran the task,
+ * when its result and DONE are stored. The sink owns the handle. May give an item to be run next.
+ */
+typedef struct bgi_task_sink {
+    bgi_item *(*ended)(struct bgi_task_sink *sink, bg_task *t, bgi_worker *w);
+} bgi_task_sink;
+
+_Static_assert(_Alignof(bgi_task_sink) >= 8, "there is room for BGI_TASK_SINK");
+
 /* A task that never waits, is not named and copied nothing touches its first cache line only. */
 struct bg_task {
     bgi_fiber fiber; /* its result is the task's; its flag says that there is an extra */
@@ -54,7 +70,9 @@ _Static_assert(offsetof(struct bg_task, waiter) + offsetof(bgi_waiter, wake) == 
 
 /* What a task copied when it was spawned. */
 struct bgi_extra {
-    const char *name;                   /* NULL: unnamed */
+    const char *name;              /* NULL: unnamed */
+    struct bgi_extra *next, *prev; /* of a group's member: its neighbours, and itself */
+    bg_task *task;
     _Alignas(max_align_t) char bytes[]; /* the argument, then the name */
 };
 
@@ -130,6 +148,13 @@ void bgi_task_chunks_free(bg_runtime *rt);
 /* A task that is not in any queue yet; NULL: no memory, not valid, or over the limit. */
 bg_task *bgi_task_make(bg_runtime *rt, bgi_worker *w, bg_fn fn, void *arg, const void *copy,
                        size_t copy_size, const bg_spawn_options *options);
+
+/* Likewise, with an extra in any case. */
+bg_task *bgi_task_make_member(bg_runtime *rt, bgi_worker *w, bg_fn fn, void *arg, const void *copy,
+                              size_t copy_size, const bg_spawn_options *options);
+
+/* Whether the options of a spawn are valid; NULL is. */
+int bgi_spawn_options_valid(const bg_spawn_options *o);
 
 /* The wake function of a task's waiter. */
 bgi_item *bgi_task_wake(bgi_waiter *w, bgi_sched *here);
