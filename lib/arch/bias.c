@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-int bgi_fence_asymmetric;
+bgi_atomic bgi_fence_asymmetric;
 
 static long membarrier(int command)
 {
@@ -19,8 +19,10 @@ static long membarrier(int command)
 static void setup(void)
 {
     long can = BGI_TSAN ? 0 : membarrier(MEMBARRIER_CMD_QUERY);
-    bgi_fence_asymmetric = can > 0 && (can & MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0 &&
-                           membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
+    if (can > 0 && (can & MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0 &&
+        membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0) {
+        bgi_store(&bgi_fence_asymmetric, 1);
+    }
 }
 
 void bgi_fence_setup(void)
@@ -32,7 +34,7 @@ void bgi_fence_setup(void)
 void bgi_fence_heavy(void)
 {
     bgi_fence_full();
-    if (bgi_fence_asymmetric) {
+    if (bgi_load(&bgi_fence_asymmetric) != 0) {
         if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) !=
             0) { /* a forked child: not registered */
             if (membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) != 0 ||

@@ -47,9 +47,10 @@ typedef struct bgi_bias {
     bgi_lock lock;
 } bgi_bias;
 
-/* 1 when membarrier works here, so that the light fence is only the compiler's. Set by
- * bgi_fence_setup, before there is a second thread. */
-extern int bgi_fence_asymmetric;
+/* 1 when membarrier works here, so that the light fence is only the compiler's. Goes from 0 to 1 in
+ * bgi_fence_setup, if at all, which whoever makes a heavy fence has called before: a light fence
+ * that reads the old value is a full one, which suffices with either. Relaxed. */
+extern bgi_atomic bgi_fence_asymmetric;
 
 /* Registers the process for membarrier. Any number of times, from any thread. */
 void bgi_fence_setup(void);
@@ -57,7 +58,7 @@ void bgi_fence_setup(void);
 /* The owner's half of an asymmetric pair. */
 BGI_INLINE void bgi_fence_light(void)
 {
-    if (bgi_likely(bgi_fence_asymmetric)) {
+    if (bgi_likely(bgi_load(&bgi_fence_asymmetric) != 0)) {
         bgi_compiler_barrier();
     } else {
         bgi_fence_full();

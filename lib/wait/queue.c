@@ -10,38 +10,39 @@ enum { SPINS = 1 };
 enum { SPINS = 64 };
 #endif
 
-BGI_COLD bgi_word bgi_waitq_enter_slow(bgi_waitq *q)
+bgi_atomic bgi_waitq_asleep[BGI_WAITQ_COUNTS];
+
+/* Not the first look: the word may be left at any moment, and taken again by another. */
+static int try_enter(bgi_waitq *q, bgi_word *s)
 {
-    bgi_word sleep = 0;
-    for (int spins = 0;;) {
-        bgi_word s = bgi_load(&q->word);
-        if ((s & BGI_WAITQ_LOCK) == 0) {
-            if (bgi_cas_acquire(&q->word, s, s | BGI_WAITQ_LOCK | sleep)) {
-                return s;
-            }
-            continue;
-        }
-        if ((s & BGI_WAITQ_SLEEP) == 0) {
-            if (spins < SPINS) {
-                spins++;
-                bgi_pause();
-                continue;
-            }
-            if (!bgi_cas(&q->word, s, s | BGI_WAITQ_SLEEP)) {
-                continue;
-            }
-        }
-        (void)bgi_futex_wait(&q->word, (uint32_t)(s | BGI_WAITQ_SLEEP), -1);
-        sleep = BGI_WAITQ_SLEEP;
-    }
+    *s = bgi_load(&q->word);
+    return (*s & BGI_WAITQ_LOCK) == 0 && bgi_cas_acquire(&q->word, *s, *s | BGI_WAITQ_LOCK);
 }
 
-BGI_COLD void bgi_waitq_leave_slow(bgi_waitq *q, bgi_word word)
+BGI_COLD bgi_word bgi_waitq_enter_slow(bgi_waitq *q)
 {
-    bgi_word s = bgi_load(&q->word);
-    while (!bgi_cas_release(&q->word, s, word)) {
-        s = bgi_load(&q->word); /* somebody has set SLEEP */
+    bgi_word s;
+    for (int spins = 0; spins < SPINS; spins++) {
+        if (try_enter(q, &s)) {
+            return s;
+        }
+        bgi_pause();
     }
+    bgi_atomic *count = bgi_waitq_count(q);
+    bgi_fence_setup(); /* no runtime may have been started yet */
+    (void)bgi_fetch_add_relaxed(count, 1);
+    bgi_fence_heavy(); /* partner: the light fence in bgi_waitq_leave */
+    while (!try_enter(q, &s)) {
+        if ((s & BGI_WAITQ_LOCK) != 0) {
+            (void)bgi_futex_wait(&q->word, (uint32_t)s, -1);
+        }
+    }
+    (void)bgi_fetch_add_relaxed(count, (bgi_word)-1);
+    return s;
+}
+
+BGI_COLD void bgi_waitq_wake_sleeper(bgi_waitq *q)
+{
     (void)bgi_futex_wake(&q->word, 1);
 }
 

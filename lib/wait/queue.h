@@ -7,20 +7,27 @@
  *
  * The word
  *   LOCK    (bit 0)     somebody is inside
- *   SLEEP   (bit 1)     with LOCK: a thread may sleep on the word until LOCK is gone
- *   QUEUED  (bit 2)     the list is not empty; written by who leaves
- *   value   (bits 3...) the object's
+ *   QUEUED  (bit 1)     the list is not empty; written by who leaves
+ *   value   (bits 2...) the object's
  *
  * Transitions
  *   not LOCK  -> LOCK              enter (cas, acquire)
- *   not LOCK  -> LOCK, SLEEP       enter after having slept: others may sleep still
- *   LOCK      -> LOCK, SLEEP       somebody is about to sleep
- *   LOCK      -> value', QUEUED?   leave (cas, release); SLEEP found: wakes one sleeper
+ *   LOCK      -> value', QUEUED?   leave (a plain store, release)
  *   value     -> value'            an object's own fast road: a cas from a word without LOCK and
  *                                  QUEUED, which it says in its own table
- * Partners: leave (release) -> enter, and the object's fast road (acquire): all that was done
- * inside is seen. Sleeping is that of arch/lock.h: SLEEP is set by who is about to sleep, and the
- * one woken enters with it.
+ * While LOCK is set nobody but who is inside writes the word. Partners: leave (release) -> enter,
+ * and the object's fast road (acquire): all that was done inside is seen.
+ *
+ * Who finds it taken spins for a while, then sleeps on the word (a futex). That there are sleepers
+ * is not in the word, where leaving would have to look for it by a locked instruction, but in a
+ * count beside all objects, one for many of them. A sleeper: count + 1; heavy fence; read the word;
+ * sleep if LOCK is in it. Who leaves: store the word; light fence; read the count; wake one if it
+ * is not 0. That is Dekker's pattern with the asymmetric fence of arch/bias.h, so either the
+ * sleeper sees the word left, or who leaves sees the count; the kernel's own comparison closes the
+ * gap between the look and the sleep. The count goes down when the sleeper has entered: until then
+ * whoever leaves in between wakes again.
+ *   count  fetch_add by who is about to sleep, and back (partner: the load in leave, by the fences)
+ * A count that another object raised costs a vain wake-up at most.
  *
  * The store that leaves is the last touch of the object. So who learns by the value that it may
  * destroy the object may do so, though the one who gave that value has not returned yet (a wake-up
@@ -35,22 +42,23 @@
  *     is owed, and has succeeded. The next wait fails.
  * So what a waker gives is never lost, and never has to be passed on.
  *
- * Dropped: a lock of its own beside the value (an object that has been given its last value could
- * still be in somebody's unlock); wake-ups that the woken one has to confirm (a cancelled one would
- * have to pass them on, as asyncio's semaphore forgot to).
+ * Dropped: a bit for sleepers in the word (leaving is a second compare-and-swap then: 35 ns for
+ * entering and leaving against 15); a lock of its own beside the value (an object that has been
+ * given its last value could still be in somebody's unlock); wake-ups that the woken one has to
+ * confirm (a cancelled one would have to pass them on, as asyncio's semaphore forgot to).
  */
 #ifndef BGI_QUEUE_H
 #define BGI_QUEUE_H
 
+#include "arch/bias.h"
 #include "base/rank.h"
 #include "wait/scope.h"
 
 #define BGI_WAITQ_LOCK ((bgi_word)1)
-#define BGI_WAITQ_SLEEP ((bgi_word)2)
-#define BGI_WAITQ_QUEUED ((bgi_word)4)
-#define BGI_WAITQ_VALUE ((bgi_word)8) /* one, as a value */
-#define BGI_WAITQ_VALUE_SHIFT 3
-#define BGI_WAITQ_FLAGS (BGI_WAITQ_LOCK | BGI_WAITQ_SLEEP | BGI_WAITQ_QUEUED)
+#define BGI_WAITQ_QUEUED ((bgi_word)2)
+#define BGI_WAITQ_VALUE ((bgi_word)4) /* one, as a value */
+#define BGI_WAITQ_VALUE_SHIFT 2
+#define BGI_WAITQ_FLAGS (BGI_WAITQ_LOCK | BGI_WAITQ_QUEUED)
 
 typedef struct bgi_wait_node {
     struct bgi_wait_node *next, *prev; /* a ring; NULL when it is in no list */
@@ -65,15 +73,24 @@ typedef struct bgi_waitq {
 } bgi_waitq;
 
 bgi_word bgi_waitq_enter_slow(bgi_waitq *q);
-void bgi_waitq_leave_slow(bgi_waitq *q, bgi_word word);
+void bgi_waitq_wake_sleeper(bgi_waitq *q);
 
-/* Enters; gives the word, LOCK and SLEEP not included. */
+/* How many sleep on the words of the objects that fall here. */
+#define BGI_WAITQ_COUNTS 64
+extern bgi_atomic bgi_waitq_asleep[BGI_WAITQ_COUNTS];
+
+BGI_INLINE bgi_atomic *bgi_waitq_count(const bgi_waitq *q)
+{
+    return &bgi_waitq_asleep[((uintptr_t)q >> 4) % BGI_WAITQ_COUNTS];
+}
+
+/* Enters; gives the word, LOCK not included. */
 BGI_INLINE bgi_word bgi_waitq_enter(bgi_waitq *q)
 {
 #if BGI_DEBUG
     bgi_rank_acquire(BGI_RANK_WAITQ, "wait queue");
 #endif
-    bgi_word s = bgi_load(&q->word) & ~(BGI_WAITQ_LOCK | BGI_WAITQ_SLEEP);
+    bgi_word s = bgi_load(&q->word) & ~BGI_WAITQ_LOCK;
     if (bgi_likely(bgi_cas_acquire(&q->word, s, s | BGI_WAITQ_LOCK))) {
         return s;
     }
@@ -97,10 +114,10 @@ BGI_INLINE void bgi_waitq_leave(bgi_waitq *q, bgi_word value)
     bgi_rank_release(BGI_RANK_WAITQ, "wait queue");
 #endif
     bgi_word queued = q->first != NULL ? BGI_WAITQ_QUEUED : 0;
-    bgi_word word = (value & ~BGI_WAITQ_FLAGS) | queued;
-    bgi_word s = bgi_load(&q->word);
-    if (bgi_unlikely((s & BGI_WAITQ_SLEEP) != 0 || !bgi_cas_release(&q->word, s, word))) {
-        bgi_waitq_leave_slow(q, word);
+    bgi_store_release(&q->word, (value & ~BGI_WAITQ_FLAGS) | queued);
+    bgi_fence_light(); /* partner: the heavy fence in bgi_waitq_enter_slow */
+    if (bgi_unlikely(bgi_load(bgi_waitq_count(q)) != 0)) {
+        bgi_waitq_wake_sleeper(q);
     }
 }
 

@@ -267,7 +267,7 @@ Test(bias, excludes_in_the_moment_the_bias_is_taken_away)
 Test(bias, excludes_in_that_moment_without_membarrier)
 {
     bgi_fence_setup();
-    bgi_fence_asymmetric = 0;
+    bgi_store(&bgi_fence_asymmetric, 0);
     run_moments();
 }
 
@@ -275,23 +275,23 @@ Test(bias, excludes_in_that_moment_without_membarrier)
 Test(bias, excludes_without_membarrier)
 {
     bgi_fence_setup();
-    bgi_fence_asymmetric = 0;
+    bgi_store(&bgi_fence_asymmetric, 0);
     cr_assert_eq(exclude(1), 0);
     cr_assert_eq(exclude(STRANGERS_MOST), 0);
-    cr_assert_eq(bgi_fence_asymmetric, 0);
+    cr_assert_eq(bgi_load(&bgi_fence_asymmetric), 0);
 }
 
 /* The child may have to register for membarrier anew. */
 Test(bias, excludes_after_a_fork)
 {
     cr_assert_eq(exclude(1), 0);
-    int asymmetric = bgi_fence_asymmetric;
+    bgi_word asymmetric = bgi_load(&bgi_fence_asymmetric);
     pid_t child = fork();
     cr_assert_geq(child, 0);
     if (child == 0) {
         bgi_fence_heavy();
         int r = exclude(3);
-        _exit(r == 0 && bgi_fence_asymmetric != asymmetric ? 5 : r);
+        _exit(r == 0 && bgi_load(&bgi_fence_asymmetric) != asymmetric ? 5 : r);
     }
     int status = -1;
     cr_assert_eq(waitpid(child, &status, 0), child);

@@ -17,7 +17,7 @@ static int inside, entries;
 
 static void setup(void)
 {
-    bgi_fence_asymmetric = 0;
+    bgi_store(&bgi_fence_asymmetric, 0);
     bgi_bias_init(&B, BGI_RANK_TIMERS, "model");
     inside = 0;
     entries = 0;
@@ -126,13 +126,13 @@ MC_MODEL(returns_and_goes, .name = "bias/returns_and_goes",
 static void asymmetric_setup(void)
 {
     setup();
-    bgi_fence_asymmetric = 1;
+    bgi_store(&bgi_fence_asymmetric, 1);
 }
 
 static void asymmetric_shared_setup(void)
 {
     shared_setup();
-    bgi_fence_asymmetric = 1;
+    bgi_store(&bgi_fence_asymmetric, 1);
 }
 
 MC_MODEL(asymmetric, .name = "bias/membarrier",

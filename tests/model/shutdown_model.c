@@ -197,7 +197,7 @@ MC_MODEL(two_ends_and_stop, .name = "shutdown/begin_stop_and_two_ends",
 static void asymmetric(void)
 {
 #ifdef BGI_MODEL
-    bgi_fence_asymmetric = 1;
+    bgi_store(&bgi_fence_asymmetric, 1);
 #endif
 }
 
