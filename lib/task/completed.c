@@ -90,7 +90,7 @@ static void tell(struct completion *c)
     c->told = 1;
     for (size_t i = 0; i < c->n; i++) {
         bg_task *t = c->tasks[i];
-        if (t != NULL && bgi_load_acquire(&t->done) == mark_of(c)) {
+        if (t != NULL && bgi_load(&t->done) == mark_of(c)) {
             bgi_task_cancel(t);
         }
     }

@@ -12,7 +12,6 @@
  *   kept      results for bg_group_next, oldest first: records that nobody has freed yet
  *   cancelled 0 -> 1, once: by a failure, bg_group_cancel, or the owner's close
  *   closing   0 -> 1 by the owner: the scope is left, so it is kicked no more
- * The scope's word (CANCELLED) goes with `cancelled`; spawners read it without entering.
  *
  * Who waits in the queue says so in its node's info, which the waker replaces by what it gives:
  *   JOIN  the owner in close; given nothing
@@ -130,9 +129,7 @@ static void cancel_inside(struct group *g, struct after *after)
         return;
     }
     g->cancelled = 1;
-    if (g->closing) { /* the scope has been left; only spawners look at it still */
-        bgi_store_release(&g->scope.state, BGI_SCOPE_CANCELLED);
-    } else if (bgi_scope_cancel(&g->scope)) {
+    if (!g->closing && bgi_scope_cancel(&g->scope)) {
         after->owner = g->scope.waiter;
     }
     take_all_waiting(g, SLOT, REFUSED, after);
@@ -395,7 +392,7 @@ static int failure_but_for(const struct group *g, const bg_task *self)
         if (s == &g->scope) {
             return bgi_scope_failure(s->parent, &self->waiter);
         }
-        if (s->mask == s->depth || bgi_load_acquire(&s->state) != BGI_SCOPE_LIVE) {
+        if (s->mask == s->depth || bgi_load(&s->state) != BGI_SCOPE_LIVE) {
             return bgi_scope_failure(s, &self->waiter);
         }
     }

@@ -24,7 +24,7 @@ static void expire_scope(bgi_timer *t, bgi_expiry *out)
 /* Its own task is the one that opens it: there is no wait to be claimed. */
 static void expired_at_once(bgi_scope *s)
 {
-    bgi_store_release(&s->state, BGI_SCOPE_EXPIRED);
+    bgi_store(&s->state, BGI_SCOPE_EXPIRED);
     (void)bgi_waiter_kick(s->waiter, s->depth);
 }
 
@@ -59,7 +59,7 @@ int bgi_scope_leave_deadline(bgi_deadline_scope *s, bgi_fiber *self)
 {
     (void)bgi_timers_stop(&bgi_worker_self()->timers, &s->timer);
     bgi_scope_leave(&s->scope, self);
-    return bgi_load_acquire(&s->scope.state) == BGI_SCOPE_EXPIRED;
+    return bgi_load(&s->scope.state) == BGI_SCOPE_EXPIRED; /* seen through the timers' lock */
 }
 
 int bgi_scope_cancel(bgi_scope *s)
@@ -84,11 +84,11 @@ int bgi_scope_failure(const bgi_scope *innermost, const bgi_waiter *w)
     return bgi_waiter_cancelled(w) ? -ECANCELED : 0;
 }
 
-/* Whether any scope has been triggered, hidden ones included. */
+/* Whether any scope has been triggered, hidden ones included. What unkick took away it sees. */
 static int any_triggered(const bgi_scope *innermost)
 {
     for (const bgi_scope *s = innermost; s != NULL; s = s->parent) {
-        if (bgi_load_acquire(&s->state) != BGI_SCOPE_LIVE) {
+        if (bgi_load(&s->state) != BGI_SCOPE_LIVE) {
             return 1;
         }
     }

@@ -53,18 +53,16 @@ int bgi_waiter_kick(bgi_waiter *w, uint32_t depth)
 void bgi_waiter_unkick(bgi_waiter *w)
 {
     bgi_word s = bgi_load(&w->state);
-    bgi_word found;
-    while ((found = bgi_cas_fetch(&w->state, s, s & ~BGI_WAITER_KICKED)) != s) {
-        s = found;
+    while (!bgi_cas_acquire(&w->state, s, s & ~BGI_WAITER_KICKED)) {
+        s = bgi_load(&w->state);
     }
 }
 
 void bgi_waiter_rekick(bgi_waiter *w)
 {
     bgi_word s = bgi_load(&w->state);
-    bgi_word found;
-    while ((found = bgi_cas_fetch(&w->state, s, s | BGI_WAITER_KICKED)) != s) {
-        s = found;
+    while (!bgi_cas_acquire(&w->state, s, s | BGI_WAITER_KICKED)) {
+        s = bgi_load(&w->state);
     }
 }
 
@@ -76,11 +74,10 @@ void bgi_waiter_fail(bgi_waiter *w)
         bgi_word reason = signalled ? BGI_REASON_WAKER : BGI_REASON_CANCELLER;
         bgi_word want =
             (s & ~BGI_WAITER_REASON) | BGI_WAITER_KICKED | (reason << BGI_WAITER_REASON_SHIFT);
-        bgi_word found = bgi_cas_fetch(&w->state, s, signalled ? want - BGI_WAITER_SIGNAL : want);
-        if (found == s) {
+        if (bgi_cas_acquire(&w->state, s, signalled ? want - BGI_WAITER_SIGNAL : want)) {
             return;
         }
-        s = found;
+        s = bgi_load(&w->state);
     }
 }
 

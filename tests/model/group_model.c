@@ -50,9 +50,9 @@ static void open_group(unsigned n, const bg_group_options *options)
     mc_assert(bg_group_open_opts(&group, options) == 0);
     for (unsigned i = 1; i <= n; i++) {
         mc_assert(bg_group_spawn(&group, never_called, NULL) == 0);
-        rt_task(i)->fiber.stack = &wt_stack[i];
-        wt_stack[i].scope = NULL;
-        wt_stack[i].index = i;
+        rt_task(i)->fiber.stack = &rt_stack[i];
+        rt_stack[i].scope = NULL;
+        rt_stack[i].index = i;
         worked[i] = 0;
     }
     result = 1;

@@ -13,6 +13,7 @@
 static char rt_area[2 * BGI_TASK_CHUNK];
 static bgi_task_cache rt_cache[RIG_PLACES];
 static bg_runtime R;
+static bgi_stack rt_stack[MC_THREADS]; /* of tasks that have one, by number */
 
 RIG_UNUSED static struct bgi_task_chunk *rt_chunk(void)
 {
@@ -58,6 +59,11 @@ RIG_UNUSED static void rt_setup(unsigned tasks)
         bg_task *t = &c->task[i];
         bgi_fiber_init(&t->fiber, 0);
         t->fiber.result = 0;
+        if (i < MC_THREADS) {
+            rt_stack[i].scope = NULL;
+            rt_stack[i].index = i;
+            t->fiber.stack = &rt_stack[i];
+        }
         bgi_waiter_init(&t->waiter, bgi_task_wake);
         bgi_store(&t->done, BGI_TASK_LIVE);
     }

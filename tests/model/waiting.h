@@ -17,8 +17,6 @@ extern bgi_atomic wt_woken[MC_THREADS];
 void wt_reset(void);
 bgi_item *wt_wake(bgi_waiter *w, bgi_sched *here);
 
-static bgi_stack wt_stack[MC_THREADS];
-
 /* In setup, after whatever else: the first n threads are tasks, n <= RIG_PLACES. */
 RIG_UNUSED static void wt_setup(unsigned n)
 {
@@ -26,9 +24,6 @@ RIG_UNUSED static void wt_setup(unsigned n)
     wt_reset();
     for (unsigned i = 0; i < n; i++) {
         bg_task *t = rt_task(i);
-        wt_stack[i].scope = NULL;
-        wt_stack[i].index = i;
-        t->fiber.stack = &wt_stack[i];
         t->waiter.wake = wt_wake;
     }
 }

@@ -4,6 +4,7 @@
 #include "waiting.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* ---- suspending ---- */
 
@@ -236,3 +237,106 @@ static void expires_inner(void)
 MC_MODEL(either, .name = "scope/cancel_and_expiry",
          .says = "a cancel and an expiry at once: each ends what it has to, neither is lost",
          .setup = open_two, .thread = {waits_for_either, cancels_task, expires_inner}, .bound = 2);
+
+/* ---- a deadline's timer ---- */
+
+static bgi_deadline_scope deadline;
+
+static void open_deadline(void)
+{
+    one_task();
+    bg_task *self = rt_task(0);
+    bgi_worker_tls = &W[0];
+    bgi_scope_open_deadline(&deadline, &self->fiber, &self->waiter, bgi_clock_now() + 1);
+    bgi_worker_tls = NULL;
+}
+
+/* What the expiry wrote before is seen by who finds it; `data` stands for it. */
+static void waits_and_leaves(void)
+{
+    bg_task *self = wt_begin();
+    int r = wait_for_signal(self);
+    mc_assert(r == 0 || r == -ETIMEDOUT);
+    int timed_out = bgi_scope_leave_deadline(&deadline, &self->fiber);
+    mc_assert(r == 0 || timed_out);
+    memset(&deadline, 0xff, sizeof deadline);
+    mc_assert(bgi_wait_check(&self->waiter) == 0);
+    if (r != 0) {
+        mc_assert(wait_for_signal(self) == 0);
+    }
+}
+
+static void fires_deadline(void)
+{
+    size_t fired = 0;
+    bgi_worker_tls = &W[1];
+    (void)bgi_timers_run(&W[1], &W[0].timers, 0, bgi_clock_now() + BG_S, BGI_TIMERS_BATCH, &fired);
+}
+
+MC_MODEL(fires, .name = "scope/deadline_against_signal_and_leaving",
+         .says = "a deadline's timer fires beside a signal and the leaving of its scope",
+         .setup = open_deadline, .thread = {waits_and_leaves, fires_deadline, signal_it},
+         .bound = 2);
+
+/* ---- a signal that comes before a wait which would fail ---- */
+
+static void fails_or_takes_it(void)
+{
+    bg_task *self = wt_begin();
+    bgi_waiter_fail(&self->waiter);
+    if (bgi_waiter_reason(&self->waiter) == BGI_REASON_WAKER) {
+        mc_assert(data == 1);
+    } else {
+        left = 1;
+    }
+}
+
+static void writes_and_signals(void)
+{
+    wt_begin_thread();
+    data = 1;
+    mc_assert(bgi_waiter_signal(&rt_task(0)->waiter) == 0);
+}
+
+static void taken_or_left(void)
+{
+    mc_assert(bgi_load(&rt_task(0)->waiter.state) / BGI_WAITER_SIGNAL == (bgi_word)left);
+}
+
+MC_MODEL(takes, .name = "scope/signal_against_a_failing_wait",
+         .says = "a signal that is there ends a wait that would fail", .setup = one_task,
+         .thread = {fails_or_takes_it, writes_and_signals}, .check = taken_or_left);
+
+/* What was written before a trigger is seen by a wait that fails of it. */
+static void triggered_is_seen(void)
+{
+    bg_task *self = wt_begin();
+    bgi_waiter_unkick(&self->waiter);
+    if (bgi_scope_failure(&inner, &self->waiter) != 0) {
+        mc_assert(data == 1);
+    }
+}
+
+static void expires_for_real(void)
+{
+    bgi_expiry out = {NULL, NULL, NULL, NULL};
+    wt_begin_thread();
+    data = 1;
+    deadline.timer.expire(&deadline.timer, &out);
+}
+
+static void looks_at_deadline(void)
+{
+    bg_task *self = wt_begin();
+    if (bgi_scope_failure(&deadline.scope, &self->waiter) != 0) {
+        mc_assert(data == 1);
+    }
+}
+
+MC_MODEL(seen_cancel, .name = "scope/what_was_before_a_cancel",
+         .says = "who finds a scope cancelled sees what was done before", .setup = open_two,
+         .thread = {triggered_is_seen, triggers_inner});
+
+MC_MODEL(seen_expiry, .name = "scope/what_was_before_an_expiry",
+         .says = "who finds a deadline expired sees what was done before", .setup = open_deadline,
+         .thread = {looks_at_deadline, expires_for_real});
