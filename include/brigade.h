@@ -6,6 +6,7 @@
 #ifndef BRIGADE_H
 #define BRIGADE_H
 
+#include <brigade/blocking.h>
 #include <brigade/error.h>
 #include <brigade/explore.h>
 #include <brigade/group.h>

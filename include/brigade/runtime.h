@@ -19,6 +19,7 @@ typedef struct bg_run_options {
     size_t max_tasks;  /* spawns fail while so many tasks are alive; 0: no limit */
     int spares;        /* most spare workers; 0: 64; BG_NO_SPARES: none, see below */
     uint64_t seed;     /* not 0: deterministic mode, bg_run only; see brigade/explore.h */
+    unsigned blocking_threads; /* most threads for bg_blocking; 0: 512. At most 65536 */
 } bg_run_options;
 
 /*
@@ -74,17 +75,21 @@ BG_API int bg_runtime_wait(bg_runtime *runtime, bg_task *task);
 BG_API int bg_runtime_shutdown(bg_runtime *runtime);
 
 typedef struct bg_stats {
-    size_t size;            /* in: sizeof(bg_stats) as the caller knows it */
-    unsigned workers;       /* regular ones */
-    unsigned workers_stuck; /* held up in one task for some milliseconds */
-    unsigned spares_active; /* spare workers that help out now */
-    unsigned spares_peak;   /* the most there have been at once */
-    uint64_t tasks_spawned; /* since the start; the main task included */
-    uint64_t tasks_live;    /* spawned and not ended */
-    uint64_t items_run;     /* times a worker began or resumed something */
-    uint64_t steals;        /* successful ones */
-    uint64_t parks;         /* times a worker went to sleep */
-    uint64_t timers_fired;  /* sleeps that ended by time and callbacks called */
+    size_t size;                 /* in: sizeof(bg_stats) as the caller knows it */
+    unsigned workers;            /* regular ones */
+    unsigned workers_stuck;      /* held up in one task for some milliseconds */
+    unsigned spares_active;      /* spare workers that help out now */
+    unsigned spares_peak;        /* the most there have been at once */
+    uint64_t tasks_spawned;      /* since the start; the main task included */
+    uint64_t tasks_live;         /* spawned and not ended */
+    uint64_t items_run;          /* times a worker began or resumed something */
+    uint64_t steals;             /* successful ones */
+    uint64_t parks;              /* times a worker went to sleep */
+    uint64_t timers_fired;       /* sleeps that ended by time and callbacks called */
+    unsigned blocking_threads;   /* of bg_blocking; those that have nothing to do included */
+    unsigned blocking_idle;      /* of these, those that have nothing to do */
+    uint64_t blocking_queued;    /* calls that wait for a thread */
+    uint64_t blocking_abandoned; /* calls that run and that nobody waits for any more */
 } bg_stats;
 
 /*

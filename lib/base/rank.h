@@ -24,6 +24,7 @@
  */
 enum bgi_rank {
     BGI_RANK_WAITQ = 5,
+    BGI_RANK_POOL = 8, /* of threads for blocking calls */
     BGI_RANK_TIMERS = 10,
     BGI_RANK_TASKS = 20,
     BGI_RANK_INJECTOR = 30,

@@ -153,18 +153,24 @@ static int start_threads(bgi_sched *s, int caller_is_first)
     return 0;
 }
 
-int bgi_sched_start(bgi_sched *s, int caller_is_first)
+void bgi_signals_hold(sigset_t *before)
 {
     static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGPROF};
-    sigset_t others, before;
+    sigset_t others;
 
-    bgi_stall_setup(s);
-    /* The program's signals are the business of the program's threads; a thread's own are not. */
     (void)sigfillset(&others);
     for (size_t i = 0; i < BGI_ARRAY_LEN(own); i++) {
         (void)sigdelset(&others, own[i]);
     }
-    (void)pthread_sigmask(SIG_SETMASK, &others, &before);
+    (void)pthread_sigmask(SIG_SETMASK, &others, before);
+}
+
+int bgi_sched_start(bgi_sched *s, int caller_is_first)
+{
+    sigset_t before;
+
+    bgi_stall_setup(s);
+    bgi_signals_hold(&before);
     int r = start_threads(s, caller_is_first);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (r != 0) {

@@ -52,6 +52,8 @@
 #include "queue/runq.h"
 #include "stack/stack.h"
 
+#include <signal.h>
+
 #define BGI_WORKERS_MAX 1024
 #define BGI_SPARES_MAX 64
 /* Items run between two looks at the clock, the injector and the driver; prime, as in Go. */
@@ -168,6 +170,11 @@ int bgi_sched_create(bgi_sched **out, const struct bgi_sched_config *config);
 /* Starts the monitor and the threads of the workers, but worker 0's if `caller_is_first`: the
  * caller then runs bgi_worker_run on it. On failure (-EAGAIN, -ENOMEM) nothing runs. */
 int bgi_sched_start(bgi_sched *s, int caller_is_first);
+
+/* Blocks the program's signals, which are the business of the program's threads, for the calling
+ * thread and so for those it creates, until it sets its mask back to *before. A thread's own ones
+ * (SIGSEGV and its like) are let through. */
+void bgi_signals_hold(sigset_t *before);
 
 /* Has every worker leave its loop when it has run what it is running. Any thread. */
 void bgi_sched_stop(bgi_sched *s);

@@ -1,8 +1,8 @@
 #include "observe/deadlock.h"
 
+#include "base/symbol.h"
 #include "wait/queue.h"
 
-#include <dlfcn.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,24 +27,12 @@ static void put(const char *line)
     }
 }
 
-/* "bg_await+0x1c (program+0x5021)": the part in brackets is the same in every run, and what
- * addr2line wants. */
 static void put_frame(int number, void *address)
 {
-    char line[LINE];
-    Dl_info info;
+    char line[LINE], where[LINE - 32];
     /* The call, not what follows it, which may be another function. */
-    uintptr_t at = (uintptr_t)address - 1;
-
-    if (dladdr((void *)at, &info) == 0 || info.dli_fname == NULL) {
-        (void)snprintf(line, sizeof line, "    #%d 0x%" PRIxPTR "\n", number, at);
-    } else if (info.dli_sname == NULL) {
-        (void)snprintf(line, sizeof line, "    #%d %.200s+0x%" PRIxPTR "\n", number, info.dli_fname,
-                       at - (uintptr_t)info.dli_fbase);
-    } else {
-        (void)snprintf(line, sizeof line, "    #%d %.200s (%.200s+0x%" PRIxPTR ")\n", number,
-                       info.dli_sname, info.dli_fname, at - (uintptr_t)info.dli_fbase);
-    }
+    bgi_symbol_describe((uintptr_t)address - 1, where, sizeof where);
+    (void)snprintf(line, sizeof line, "    #%d %s\n", number, where);
     put(line);
 }
 

@@ -6,6 +6,7 @@
  * loops) -> joined -> destroyed. What was never awaited is reported in the last step.
  */
 #include "arch/cpu.h"
+#include "io/blocking.h"
 #include "observe/deadlock.h"
 #include "runtime/seed.h"
 #include "stack/overflow.h"
@@ -17,6 +18,7 @@
 
 #define DEFAULT_STACK ((size_t)256 * 1024)
 #define STACK_MOST ((size_t)1 << 30)
+#define BLOCKING_MOST 65536U
 #define SEEDED_WORKERS 4 /* not the machine's number: one seed, one schedule, everywhere */
 
 /* The options, checked, with the defaults filled in: 0 or a negative errno. */
@@ -24,6 +26,7 @@ static int check_options(const bg_run_options *in, int may_be_seeded, bg_run_opt
 {
     if (in == NULL || in->size != sizeof *in || in->workers > BGI_WORKERS_MAX ||
         in->spares < BG_NO_SPARES || in->spares > BGI_SPARES_MAX ||
+        in->blocking_threads > BLOCKING_MOST ||
         (in->stack_size != 0 &&
          (in->stack_size < (size_t)BGI_STACK_MIN || in->stack_size > STACK_MOST))) {
         return -EINVAL;
@@ -48,6 +51,9 @@ static int check_options(const bg_run_options *in, int may_be_seeded, bg_run_opt
     }
     if (out->stack_size == 0) {
         out->stack_size = DEFAULT_STACK;
+    }
+    if (out->blocking_threads == 0) {
+        out->blocking_threads = BGI_BLOCKING_MOST;
     }
     if (out->name == NULL) {
         out->name = "main";
@@ -127,6 +133,7 @@ static int create(bg_runtime **out, const bg_run_options *options)
     memset(rt, 0, sizeof *rt);
     bgi_lock_init(&rt->lock, BGI_RANK_TASKS, "tasks");
     rt->max_tasks = options->max_tasks;
+    rt->blocking_threads = options->blocking_threads;
     rt->look = options->seed != 0 ? BGI_WAITER_LOOK : 0;
 
     struct bgi_sched_config config = {
@@ -174,6 +181,7 @@ static void report_unawaited(bg_task *t, void *arg)
 static void finish(bg_runtime *rt)
 {
     bgi_sched_join(rt->sched);
+    bgi_blocking_end(rt);
     bgi_tasks_check_ended(rt);
     bgi_task_each(rt, report_unawaited, NULL);
     release(rt);
@@ -288,6 +296,12 @@ int bg_runtime_stats(bg_runtime *rt, bg_stats *out)
     now.steals = sum_of(rt, offsetof(bgi_worker, steals));
     now.parks = sum_of(rt, offsetof(bgi_worker, parks));
     now.timers_fired = sum_of(rt, offsetof(bgi_worker, fired));
+    bgi_pool_counts pool;
+    bgi_blocking_count(rt, &pool);
+    now.blocking_threads = pool.threads;
+    now.blocking_idle = pool.idle;
+    now.blocking_queued = pool.queued;
+    now.blocking_abandoned = pool.abandoned;
 
     size_t size = out->size;
     size_t known = size < sizeof now ? size : sizeof now;

@@ -112,7 +112,9 @@ struct bg_runtime {
     size_t free_count;
     bgi_atomic main; /* of bg_run: its end is the runtime's; 0 after that */
     int main_result;
-    unsigned deadlocks; /* of the deterministic mode */
+    unsigned deadlocks;        /* of the deterministic mode */
+    bgi_atomic blocking;       /* the pool for blocking calls, once there was one (io/blocking.c) */
+    unsigned blocking_threads; /* how many it may have */
 };
 
 BGI_INLINE bg_task *bgi_task_of(bgi_fiber *f)

@@ -1,0 +1,127 @@
+/*
+ * Blocking calls: a job on the heap, a wait for its end, and what to do when the wait is cut short.
+ *
+ * The job is submitted before the task leaves its stack: a thread that is done by then leaves its
+ * signal in the task's waiter, and the wait is over before it began. Between the two nothing else
+ * is waited for, so the signal cannot be taken for another's. Threads are thus made on the stack of
+ * the task that needs them, and not in a commit, on another's.
+ *
+ * The word `blocking` of a runtime: 0 -> the pool, once, by the first who needs it
+ * (compare-and-swap, release) -> whoever loads it (acquire). Cleared by nobody: the runtime ends.
+ */
+#include "io/blocking.h"
+
+#include <brigade/blocking.h>
+#include <errno.h>
+
+bgi_pool *bgi_blocking_pool(bg_runtime *rt)
+{
+    bgi_pool *p = bgi_load_acquire_ptr(&rt->blocking);
+    if (bgi_likely(p != NULL)) {
+        return p;
+    }
+    p = bgi_pool_create(rt->blocking_threads, BGI_BLOCKING_KEEP);
+    if (p != NULL && !bgi_cas_release(&rt->blocking, 0, (bgi_word)p)) {
+        bgi_pool_end(p); /* it has nothing yet */
+        p = bgi_load_acquire_ptr(&rt->blocking);
+    }
+    return p;
+}
+
+void bgi_blocking_end(bg_runtime *rt)
+{
+    bgi_pool *p = bgi_load_acquire_ptr(&rt->blocking);
+    if (p != NULL) {
+        bgi_pool_end(p);
+    }
+}
+
+void bgi_blocking_count(bg_runtime *rt, bgi_pool_counts *out)
+{
+    bgi_pool *p = bgi_load_acquire_ptr(&rt->blocking);
+    *out = (bgi_pool_counts){0};
+    if (p != NULL) {
+        bgi_pool_count(p, out);
+    }
+}
+
+static int commit_call(bgi_worker *w, bgi_fiber *self, void *waiter)
+{
+    (void)w;
+    return !bgi_wait_arm(waiter, self);
+}
+
+/* By a thread of the pool. Takes the job, in every case. */
+static int call_pool(bg_task *self, bgi_pool *p, bgi_job *j)
+{
+    bgi_waiter *waiter = &self->waiter;
+
+    j->waiter = waiter;
+    bgi_pool_submit(p, j);
+    bgi_suspend(commit_call, waiter);
+    if (bgi_unlikely(bgi_waiter_reason(waiter) == BGI_REASON_CANCELLER)) {
+        int why = bgi_wait_failure(waiter);
+        switch (bgi_pool_give_up(p, j, bg_task_name(self))) {
+        case BGI_JOB_QUEUED:
+            bgi_free(j);
+            return why;
+        case BGI_JOB_TAKEN:
+            return why;
+        default:
+            bgi_waiter_await_signal(waiter); /* it has just returned: its result counts */
+        }
+    }
+    int result = j->result;
+    bgi_free(j);
+    return result;
+}
+
+/* In the deterministic mode: here and now, between two points at which others may go first (the
+ * first was the look whether to begin at all). */
+static int call_here(bg_runtime *rt, bgi_job *j)
+{
+    int result = j->fn(j->arg);
+    bgi_free(j);
+    bgi_sim_point(rt->sched);
+    return result;
+}
+
+static int call(bg_task *self, bg_fn fn, void *arg, const void *copy, size_t size)
+{
+    if (bgi_unlikely(self == NULL || fn == NULL)) {
+        return self == NULL ? -EPERM : -EINVAL;
+    }
+    int r = bgi_wait_check(&self->waiter);
+    if (bgi_unlikely(r != 0)) {
+        return r;
+    }
+    bgi_job *j = bgi_malloc(sizeof *j + size);
+    if (bgi_unlikely(j == NULL)) {
+        return -ENOMEM;
+    }
+    j->fn = fn;
+    j->arg = arg;
+    if (size != 0) {
+        j->arg = memcpy(j->bytes, copy, size);
+    }
+    bg_runtime *rt = bgi_task_runtime(self);
+    if (bgi_unlikely(rt->sched->sim != NULL)) {
+        return call_here(rt, j);
+    }
+    bgi_pool *p = bgi_blocking_pool(rt);
+    if (bgi_unlikely(p == NULL)) {
+        bgi_free(j);
+        return -ENOMEM;
+    }
+    return call_pool(self, p, j);
+}
+
+int bg_blocking(bg_fn fn, void *arg)
+{
+    return call(bgi_task_required("bg_blocking"), fn, arg, NULL, 0);
+}
+
+int bg_blocking_copy(bg_fn fn, const void *arg, size_t arg_size)
+{
+    return call(bgi_task_required("bg_blocking_with"), fn, NULL, arg, arg_size);
+}

@@ -1,0 +1,22 @@
+/*
+ * A runtime's pool for blocking calls.
+ */
+#ifndef BGI_BLOCKING_H
+#define BGI_BLOCKING_H
+
+#include "io/pool.h"
+#include "task/task.h"
+
+#define BGI_BLOCKING_MOST 512 /* threads, unless the options say otherwise */
+#define BGI_BLOCKING_KEEP (10 * BG_S)
+
+/* The pool of the runtime, made if need be; NULL: no memory. */
+bgi_pool *bgi_blocking_pool(bg_runtime *rt);
+
+/* The end of the runtime: no task lives, no worker runs. Waits for what was abandoned. */
+void bgi_blocking_end(bg_runtime *rt);
+
+/* A look at the pool; all zero when there is none. */
+void bgi_blocking_count(bg_runtime *rt, bgi_pool_counts *out);
+
+#endif
