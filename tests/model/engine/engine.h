@@ -8,6 +8,7 @@
  *   symbols.c  names of code and data addresses
  *   sites.c    the library's atomic operations, and how to weaken one
  *   gate.c     all of them weakened, one at a time
+ *   jobs.c     work shared out to processes
  *   main.c     command line
  *
  * Everything runs on one thread of the system; nothing here needs a lock, and nothing here may be
@@ -96,9 +97,9 @@ int replay(const mc_model *m, unsigned bound, const char *choices);
 const char *failure_text(void);
 extern unsigned setup_made_choices;
 extern uint64_t outcomes_seen;
-extern volatile bool stop_now;
 extern unsigned walks;
 extern uint64_t steps_run, steps_limit; /* of one exploration; limit 0: none */
+extern double seconds_limit;            /* likewise */
 void engine_start(void);
 
 /* memory.c */
@@ -118,6 +119,11 @@ bool map_free(void *p, size_t size);
 void fence_everywhere(void);
 void word_changed(void *p); /* called before a write that is not instrumented */
 void describe_address(uintptr_t a, char *out, size_t size);
+
+/* jobs.c */
+void *jobs_shared(size_t size);
+void jobs_run(unsigned n, unsigned jobs, void (*work)(unsigned), void (*died)(unsigned));
+void jobs_hang_after(unsigned cpu_seconds);
 
 /* trace.c */
 __attribute__((format(printf, 2, 3))) void trace(const void *pc, const char *fmt, ...);

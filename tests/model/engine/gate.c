@@ -13,9 +13,6 @@
  * "file F" for a file left out altogether; below it, indented, the reason, which may stand for
  * several lines above it. A key that is killed after all or names nothing any more fails the gate.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
-#endif
 #include "gate.h"
 #include "engine.h"
 #include "sites.h"
@@ -23,9 +20,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 enum { RUN_MAX = 1024, LISTED_MAX = 512, HANG_SECONDS = 120, WALKS = 300 };
 
@@ -57,68 +51,13 @@ static uint8_t *reaches; /* of run r and site s: [r * site_count + s] */
 static unsigned run_count;
 static unsigned *cheapest; /* runs in the order of cost */
 
+static bool unlisted_only;
+
 static struct listed {
     char key[240];
     bool file, has_reason, used;
 } listed[LISTED_MAX];
 static unsigned listed_count;
-
-static void *shared(size_t size)
-{
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED) {
-        perror("models: mmap");
-        exit(2);
-    }
-    return p;
-}
-
-/* Runs work(i) for all i below n, each in a process of its own, `jobs` at a time; died(i) is told
- * of those that did not end by themselves. */
-static void in_processes(unsigned n, unsigned jobs, void (*work)(unsigned), void (*died)(unsigned))
-{
-    struct {
-        pid_t pid;
-        unsigned of;
-    } busy[64] = {{0, 0}};
-    unsigned next = 0, running = 0;
-    jobs = jobs == 0 ? 1 : jobs > 64 ? 64 : jobs;
-    (void)fflush(stdout);
-    while (next < n || running > 0) {
-        while (next < n && running < jobs) {
-            pid_t pid = fork();
-            if (pid == 0) {
-                (void)alarm(HANG_SECONDS);
-                work(next);
-                _exit(0);
-            }
-            if (pid < 0) {
-                perror("models: fork");
-                exit(2);
-            }
-            for (unsigned k = 0; k < jobs; k++) {
-                if (busy[k].pid == 0) {
-                    busy[k].pid = pid;
-                    busy[k].of = next;
-                    break;
-                }
-            }
-            next++;
-            running++;
-        }
-        int status;
-        pid_t pid = wait(&status);
-        for (unsigned k = 0; k < jobs && pid > 0; k++) {
-            if (busy[k].pid == pid) {
-                busy[k].pid = 0;
-                running--;
-                if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-                    died(busy[k].of);
-                }
-            }
-        }
-    }
-}
 
 /* ---- without a mutant ---- */
 
@@ -126,6 +65,7 @@ static void learn(unsigned r)
 {
     struct run *run = &runs[r];
     sites_forget_reached();
+    jobs_hang_after(HANG_SECONDS);
     double s;
     (void)explore(run->model, run->bound, UINT64_MAX, &s, &run->verdict);
     run->steps = steps_run;
@@ -162,6 +102,7 @@ static void meet(unsigned i)
             continue;
         }
         out->by = r;
+        jobs_hang_after(HANG_SECONDS);
         out->executions += explore(runs[r].model, runs[r].bound, UINT64_MAX, &s, &v);
         out->runs++;
         if (v == FAILED) {
@@ -174,7 +115,7 @@ static void meet(unsigned i)
 
 static void meet_unless_left_out(unsigned i)
 {
-    if (!results[i].left_out) {
+    if (!results[i].left_out && !(unlisted_only && results[i].listed)) {
         meet(i);
     }
 }
@@ -238,7 +179,7 @@ static void apply_list(void)
 static unsigned learn_all(unsigned jobs)
 {
     unsigned broken = 0;
-    runs = shared(RUN_MAX * sizeof *runs);
+    runs = jobs_shared(RUN_MAX * sizeof *runs);
     for (unsigned i = 0; i < model_count; i++) {
         const mc_model *m = model_at(i);
         bool in = m->outcomes == 0 && m->fails == NULL && wanted(m->name);
@@ -249,9 +190,9 @@ static unsigned learn_all(unsigned jobs)
             }
         }
     }
-    reaches = shared((size_t)run_count * site_count + 1);
+    reaches = jobs_shared((size_t)run_count * site_count + 1);
     cheapest = calloc(run_count + 1, sizeof *cheapest);
-    in_processes(run_count, jobs, learn, learning_died);
+    jobs_run(run_count, jobs, learn, learning_died);
     for (unsigned r = 0; r < run_count; r++) {
         cheapest[r] = r;
         if (runs[r].verdict == FAILED) {
@@ -273,20 +214,21 @@ static unsigned reaching(unsigned s)
     return n;
 }
 
-int gate(unsigned jobs, const char *path, uint64_t ceiling)
+int gate(unsigned jobs, const char *settled, uint64_t ceiling, bool only_unlisted)
 {
     unsigned killed = 0, equivalent = 0, survived = 0, left_out = 0, wrong = 0;
     uint64_t executions = 0;
     steps_limit = ceiling;
+    unlisted_only = only_unlisted;
     walks = WALKS;
     quiet = true;
-    results = shared((mutant_count + 1) * sizeof *results);
-    if (read_list(path) != 0) {
+    results = jobs_shared((mutant_count + 1) * sizeof *results);
+    if (read_list(settled) != 0) {
         return 2;
     }
     apply_list();
     wrong += learn_all(jobs);
-    in_processes(mutant_count, jobs, meet_unless_left_out, mutant_died);
+    jobs_run(mutant_count, jobs, meet_unless_left_out, mutant_died);
     for (unsigned i = 0; i < mutant_count; i++) {
         const struct result *r = &results[i];
         const site *s = &sites[mutants[i].site];
@@ -325,8 +267,8 @@ int gate(unsigned jobs, const char *path, uint64_t ceiling)
         }
         wrong += !listed[k].used || !listed[k].has_reason;
     }
-    printf("%u mutants, %u killed, %u equivalent, %u survived", mutant_count - left_out, killed,
-           equivalent, survived);
+    printf("%u mutants, %u killed, %u equivalent%s, %u survived", mutant_count - left_out, killed,
+           equivalent, only_unlisted ? " (listed, and not tried)" : "", survived);
     printf("; %u in files left out; %u models, %llu executions\n", left_out, run_count / 2,
            (unsigned long long)executions);
     return survived != 0 || wrong != 0;

@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 /* All mutants against all models, by `jobs` processes; `settled` is the list of those that may
- * survive, or NULL; a model goes on for `ceiling` steps. 0: every mutant is killed or listed, and
- * the list is true. */
-int gate(unsigned jobs, const char *path, uint64_t ceiling);
+ * survive, or NULL; a model goes on for `ceiling` steps. With `only_unlisted` those on the list are
+ * taken at their word. 0: every mutant is killed or listed, and the list is true. */
+int gate(unsigned jobs, const char *settled, uint64_t ceiling, bool only_unlisted);
 
 bool wanted(const char *name); /* of main.c: the model takes part */
 

@@ -1,11 +1,16 @@
 /*
- * The command line: models [--list] [--bound N] [--quick] [--max-executions N] [--stats]
- *                          [--random N] [--replay CHOICES] [--mutate MUTANT] [NAME...]
- *                   models --gate | --mutants [-j N] [--equivalent FILE] [--below PATH]
- *                                      [--steps N] [--verbose] [NAME...]
- * Runs all models, or the named ones; the first that fails ends it with status 1. N random
- * executions come before all of them in order. With --mutate one operation of the library is weaker
- * than written; --mutants lists what can be, --gate tries all.
+ * The command line:
+ *   models [--list] [--bound N] [--quick] [--max-executions N] [--steps N] [--seconds N] [-j N]
+ *          [--stats] [--random N] [--replay CHOICES] [--mutate MUTANT] [NAME...]
+ *   models --gate | --mutants [-j N] [--equivalent FILE] [--unlisted] [--below PATH] [--steps N]
+ *          [--verbose] [NAME...]
+ * Runs all models, or the named ones, at bound 3 or the one a model names. One that is not done
+ * after ten million executions, or N steps or seconds of CPU time, is run again at the next lower
+ * bound; --bound and --max-executions keep it where it is. The first that fails ends it with status
+ * 1, with -j after all have run. N random executions come before all of them in order. With
+ * --mutate one operation of the library is weaker than written;
+ * --mutants lists what can be, --gate tries all, with --unlisted those only that the list of
+ * survivors does not name.
  */
 #include "engine.h"
 #include "gate.h"
@@ -45,12 +50,14 @@ static int run_one(const mc_model *m, unsigned bound, uint64_t limit, bool quick
     }
     uint64_t n = explore(m, bound, limit != 0 ? limit : asked ? UINT64_MAX : TOO_MANY, &s, &v);
     const char *why = "";
-    while (v == GOING && limit == 0 && !asked && bound > 1) {
-        bound--;
-        why = ", lowered: more than ten million above";
-        n = explore(m, bound, bound > 1 ? TOO_MANY : UINT64_MAX, &s, &v);
-    }
     *total += n;
+    while (v == GOING && limit == 0 && !asked && bound > 1) {
+        double before = s;
+        why = bound == 3 ? ", not done at 3" : ", not done at 2";
+        n = explore(m, --bound, TOO_MANY, &s, &v);
+        *total += n;
+        s += before;
+    }
     if (m->fails != NULL) {
         bool good = v == FAILED && strstr(failure_text(), m->fails) != NULL;
         printf("%s: bound %u, %llu executions, %.2f s: %s (%s)\n", m->name, bound,
@@ -73,14 +80,50 @@ static int run_one(const mc_model *m, unsigned bound, uint64_t limit, bool quick
     return v == FAILED;
 }
 
+/* Of all models that run in processes of their own, by their numbers in `chosen`. */
+static struct one {
+    uint64_t executions;
+    bool bad;
+} *ones;
+static unsigned chosen[512];
+static struct {
+    unsigned bound;
+    uint64_t limit;
+    bool quick;
+} how;
+
+static void run_chosen(unsigned i)
+{
+    struct one *o = &ones[i];
+    o->bad = run_one(model_at(chosen[i]), how.bound, how.limit, how.quick, &o->executions) != 0;
+}
+
+static void chosen_died(unsigned i)
+{
+    printf("%s: FAILED: the checker died\n", model_at(chosen[i])->name);
+    ones[i].bad = true;
+}
+
+static bool run_all(unsigned n, unsigned jobs, uint64_t *total)
+{
+    bool bad = false;
+    ones = jobs_shared((n + 1) * sizeof *ones);
+    jobs_run(n, jobs, run_chosen, chosen_died);
+    for (unsigned i = 0; i < n; i++) {
+        *total += ones[i].executions;
+        bad |= ones[i].bad;
+    }
+    return bad;
+}
+
 int main(int argc, char **argv)
 {
     unsigned bound = 0;
-    uint64_t limit = 0, total = 0, steps_most = GATE_STEPS;
+    uint64_t limit = 0, total = 0;
     bool quick = false, list = false, stats = false;
-    bool gated = false, mutants_only = false;
+    bool gated = false, mutants_only = false, unlisted = false;
     const char *choices = NULL, *mutated = NULL, *settled = NULL, *below = "lib/";
-    unsigned jobs = 2;
+    unsigned jobs = 0;
 
     for (int i = 1; i < argc; i++) {
         bool more = i + 1 < argc;
@@ -94,6 +137,10 @@ int main(int argc, char **argv)
             bound = (unsigned)strtoul(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--max-executions") == 0 && more) {
             limit = strtoull(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--seconds") == 0 && more) {
+            seconds_limit = strtod(argv[++i], NULL);
+        } else if (strcmp(argv[i], "--unlisted") == 0) {
+            unlisted = true;
         } else if (strcmp(argv[i], "--replay") == 0 && more) {
             choices = argv[++i];
         } else if (strcmp(argv[i], "--random") == 0 && more) {
@@ -109,17 +156,18 @@ int main(int argc, char **argv)
         } else if (strcmp(argv[i], "-j") == 0 && more) {
             jobs = (unsigned)strtoul(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--steps") == 0 && more) {
-            steps_most = strtoull(argv[++i], NULL, 10);
+            steps_limit = strtoull(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--equivalent") == 0 && more) {
             settled = argv[++i];
         } else if (strcmp(argv[i], "--below") == 0 && more) {
             below = argv[++i];
         } else if (argv[i][0] == '-' || named == 256) {
-            fprintf(stderr, "usage: models [--list] [--bound N] [--quick] [--max-executions N] "
-                            "[--stats] [--random N] [--replay CHOICES] [--mutate MUTANT] "
-                            "[NAME...]\n"
-                            "       models --gate | --mutants [-j N] [--equivalent FILE] "
-                            "[--below PATH] [--steps N] [--verbose] [NAME...]\n");
+            fprintf(stderr,
+                    "usage: models [--list] [--bound N] [--quick] [--max-executions N] "
+                    "[--seconds N] [--steps N] [-j N] [--stats] [--random N] [--replay CHOICES] "
+                    "[--mutate MUTANT] [NAME...]\n"
+                    "       models --gate | --mutants [-j N] [--equivalent FILE] "
+                    "[--unlisted] [--below PATH] [--steps N] [--verbose] [NAME...]\n");
             return 2;
         } else {
             names[named++] = argv[i];
@@ -134,25 +182,33 @@ int main(int argc, char **argv)
         return 0;
     }
     if (gated) {
-        return gate(jobs, settled, steps_most);
+        return gate(jobs != 0 ? jobs : 2, settled, steps_limit != 0 ? steps_limit : GATE_STEPS,
+                    unlisted);
     }
     if (mutated != NULL && gate_mutate(mutated) != 0) {
         return 2;
     }
     unsigned ran = 0;
+    bool bad = false;
     for (unsigned i = 0; i < model_count; i++) {
         const mc_model *m = model_at(i);
         if (!wanted(m->name)) {
             continue;
         }
-        ran++;
+        chosen[ran++] = i;
         if (list) {
             printf("%s: %s\n", m->name, m->says);
         } else if (choices != NULL) {
             return replay(m, bound != 0 ? bound : 3, choices);
-        } else if (run_one(m, bound, limit, quick, &total) != 0) {
+        } else if (jobs == 0 && run_one(m, bound, limit, quick, &total) != 0) {
             return 1;
         }
+    }
+    if (jobs != 0 && !list) {
+        how.bound = bound;
+        how.limit = limit;
+        how.quick = quick;
+        bad = run_all(ran, jobs, &total);
     }
     if (stats) {
         printf("%u models, %llu executions\n", ran, (unsigned long long)total);
@@ -161,5 +217,5 @@ int main(int argc, char **argv)
         fprintf(stderr, "models: no such model\n");
         return 2;
     }
-    return 0;
+    return bad;
 }

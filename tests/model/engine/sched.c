@@ -35,7 +35,7 @@ bool tracing;
 int64_t virtual_now;
 unsigned setup_made_choices;
 uint64_t outcomes_seen;
-volatile bool stop_now;
+double seconds_limit;
 uint64_t steps_run, steps_limit;
 
 static struct choice {
@@ -540,8 +540,8 @@ void engine_start(void)
 
 static double seconds_now(void)
 {
-    struct timespec ts;
-    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+    struct timespec ts; /* of CPU time: how busy the machine is decides nothing */
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
     return (double)ts.tv_sec + 1e-9 * (double)ts.tv_nsec;
 }
 
@@ -614,7 +614,8 @@ uint64_t explore(const mc_model *m, unsigned with_bound, uint64_t limit, double 
                 *out = FAILED;
                 break;
             }
-            if (count >= limit || stop_now || (steps_limit != 0 && steps_run >= steps_limit)) {
+            if (count >= limit || (steps_limit != 0 && steps_run >= steps_limit) ||
+                (seconds_limit > 0 && count % 64 == 0 && seconds_now() - begun > seconds_limit)) {
                 *out = GOING;
                 break;
             }
