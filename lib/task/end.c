@@ -9,7 +9,6 @@
  * When the runtime stops, each end looks whether it was the last. Two last ones on two workers may
  * not miss each other: each counts itself, fences, and sums; the later of the two fences sees both.
  */
-#include "base/panic.h"
 #include "task/task.h"
 #include "wait/check.h"
 
@@ -94,9 +93,6 @@ bgi_item *bgi_task_end(bgi_worker *w, bg_task *t)
 
 #if BGI_DEBUG
     bgi_waiter_check_idle(&t->waiter, bg_task_name(t));
-    if (t->fiber.stack != NULL && t->fiber.stack->scope != NULL) {
-        bgi_misuse("bg_scope_close", bg_task_name(t), "the task has ended within an open scope");
-    }
 #endif
     if (bgi_unlikely(rt->max_tasks != 0)) {
         (void)bgi_fetch_sub(&rt->alive, 1); /* before anybody can know that it has ended */

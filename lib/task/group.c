@@ -55,7 +55,7 @@ _Static_assert(sizeof(struct group) <= sizeof(bg_group_t), "bg_group_t has room 
 _Static_assert(_Alignof(struct group) <= _Alignof(bg_group_t), "and its alignment");
 
 /* What is to be done after leaving. */
-struct after {
+struct errands {
     bgi_wake_list wake;
     bgi_wait_node *join; /* to be woken, or to be run next */
     bgi_waiter *owner;   /* claimed */
@@ -115,24 +115,25 @@ static bgi_wait_node *take_waiting(struct group *g, uintptr_t kind, uintptr_t gi
     return n;
 }
 
-static void take_all_waiting(struct group *g, uintptr_t kind, uintptr_t gift, struct after *after)
+static void take_all_waiting(struct group *g, uintptr_t kind, uintptr_t gift,
+                             struct errands *errands)
 {
     bgi_wait_node *n;
     while ((n = take_waiting(g, kind, gift)) != NULL) {
-        bgi_wake_list_add(&after->wake, n);
+        bgi_wake_list_add(&errands->wake, n);
     }
 }
 
-static void cancel_inside(struct group *g, struct after *after)
+static void cancel_inside(struct group *g, struct errands *errands)
 {
     if (g->cancelled) {
         return;
     }
     g->cancelled = 1;
     if (!g->closing && bgi_scope_cancel(&g->scope)) {
-        after->owner = g->scope.waiter;
+        errands->owner = g->scope.waiter;
     }
-    take_all_waiting(g, SLOT, REFUSED, after);
+    take_all_waiting(g, SLOT, REFUSED, errands);
     struct bgi_extra *m = g->members;
     if (m != NULL) {
         do {
@@ -150,7 +151,7 @@ static void set_failure(bg_failure *f, const char *name, int result)
 }
 
 /* A member, or one that could not be spawned, has failed. */
-static void note_failure(struct group *g, const char *name, int result, struct after *after)
+static void note_failure(struct group *g, const char *name, int result, struct errands *errands)
 {
     int placed = 0;
     if (g->first.result == 0) {
@@ -163,42 +164,42 @@ static void note_failure(struct group *g, const char *name, int result, struct a
     }
     g->count++;
     if (!placed) {
-        set_failure(&after->report, name, result);
+        set_failure(&errands->report, name, result);
     }
     if (!g->keep_going) {
-        cancel_inside(g, after);
+        cancel_inside(g, errands);
     }
 }
 
 /* A place has become free: somebody's who waits for one, or nobody's. */
-static void give_place(struct group *g, struct after *after)
+static void give_place(struct group *g, struct errands *errands)
 {
     bgi_wait_node *n = take_waiting(g, SLOT, GRANTED);
     if (n != NULL) {
-        bgi_wake_list_add(&after->wake, n);
+        bgi_wake_list_add(&errands->wake, n);
         return;
     }
     if (--g->taken == 0) {
-        take_all_waiting(g, NEXT, NONE, after);
-        after->join = take_waiting(g, JOIN, NONE);
+        take_all_waiting(g, NEXT, NONE, errands);
+        errands->join = take_waiting(g, JOIN, NONE);
     }
 }
 
-static void finish(struct after *after)
+static void finish(struct errands *errands)
 {
-    bgi_wake_all(&after->wake);
-    if (after->join != NULL) {
-        bgi_waitq_wake(after->join);
+    bgi_wake_all(&errands->wake);
+    if (errands->join != NULL) {
+        bgi_waitq_wake(errands->join);
     }
-    if (after->owner != NULL) {
-        bgi_waiter_wake(after->owner);
+    if (errands->owner != NULL) {
+        bgi_waiter_wake(errands->owner);
     }
-    if (after->record != NULL) {
-        bgi_task_drop_extra(after->record);
-        bgi_task_free(after->record);
+    if (errands->record != NULL) {
+        bgi_task_drop_extra(errands->record);
+        bgi_task_free(errands->record);
     }
-    if (after->report.result != 0) {
-        bgi_failure(after->report.name, after->report.result);
+    if (errands->report.result != 0) {
+        bgi_failure(errands->report.name, errands->report.result);
     }
 }
 
@@ -207,39 +208,39 @@ static void finish(struct after *after)
 static bgi_item *member_ended(bgi_task_sink *sink, bg_task *t, bgi_worker *w)
 {
     struct group *g = BGI_CONTAINER_OF(sink, struct group, sink);
-    struct after after = {.record = t};
+    struct errands errands = {.record = t};
     int result = t->fiber.result;
 
     bgi_word value = bgi_waitq_enter(&g->q);
     unlink_member(g, t->extra);
     if (bgi_unlikely(result < 0 && result != -ECANCELED)) {
-        note_failure(g, bg_task_name(t), result, &after);
+        note_failure(g, bg_task_name(t), result, &errands);
     }
     if (g->results) {
         bgi_wait_node *n = take_waiting(g, NEXT, (uintptr_t)t);
         if (n != NULL) {
-            bgi_wake_list_add(&after.wake, n);
+            bgi_wake_list_add(&errands.wake, n);
         } else {
             bgi_fifo_push(&g->kept, &t->fiber.item.link);
         }
-        after.record = NULL;
+        errands.record = NULL;
     }
-    give_place(g, &after);
+    give_place(g, &errands);
     bgi_waitq_leave(&g->q, value);
 
     bgi_item *next = NULL;
-    if (after.join != NULL) {
-        bgi_waiter *owner = after.join->waiter;
-        after.join = NULL;
+    if (errands.join != NULL) {
+        bgi_waiter *owner = errands.join->waiter;
+        errands.join = NULL;
         next = bgi_waiter_signal(owner) ? owner->wake(owner, w->sched) : NULL;
     }
-    finish(&after);
+    finish(&errands);
     return next;
 }
 
 /* ---- open, spawn, cancel ---- */
 
-static int options_valid(const bg_group_options *o)
+static int group_options_valid(const bg_group_options *o)
 {
     return o != NULL && o->size == sizeof *o && (o->failures != NULL || o->max_failures == 0);
 }
@@ -248,7 +249,7 @@ int bg_group_open_opts(bg_group_t *group, const bg_group_options *o)
 {
     struct group *g = group_of(group);
     g->owner = NULL;
-    if (!options_valid(o)) {
+    if (!group_options_valid(o)) {
         if (o != NULL && o->size == sizeof *o && o->result != NULL) {
             *o->result = -EINVAL;
         }
@@ -309,12 +310,12 @@ static int take_place(struct group *g, bgi_waiter *w)
 
 static int spawn_failed(struct group *g, const char *name, int result)
 {
-    struct after after = {.record = NULL};
+    struct errands errands = {.record = NULL};
     bgi_word value = bgi_waitq_enter(&g->q);
-    note_failure(g, name == NULL ? "" : name, result, &after);
-    give_place(g, &after);
+    note_failure(g, name == NULL ? "" : name, result, &errands);
+    give_place(g, &errands);
     bgi_waitq_leave(&g->q, value);
-    finish(&after);
+    finish(&errands);
     return result;
 }
 
@@ -369,7 +370,7 @@ int bg_group_spawn_copy(bg_group_t *group, bg_fn fn, const void *arg, size_t arg
 int bg_group_cancel(bg_group_t *group)
 {
     struct group *g = group_of(group);
-    struct after after = {.record = NULL};
+    struct errands errands = {.record = NULL};
 
     check_open(g, "bg_group_cancel");
     bgi_task_point();
@@ -377,9 +378,9 @@ int bg_group_cancel(bg_group_t *group)
     if (!g->cancelled) {
         g->why = -ECANCELED;
     }
-    cancel_inside(g, &after);
+    cancel_inside(g, &errands);
     bgi_waitq_leave(&g->q, value);
-    finish(&after);
+    finish(&errands);
     return 0;
 }
 
@@ -409,7 +410,7 @@ static void wait_hidden(struct group *g, bgi_word value, bgi_wait_node *node, bg
     bgi_scope_leave(&shield, &self->fiber);
 }
 
-static int take_result(bg_task *t, int *result)
+static int hand_over(bg_task *t, int *result)
 {
     if (result != NULL) {
         *result = t->fiber.result;
@@ -441,7 +442,7 @@ int bg_group_next(bg_group_t *group, int *result)
         if (l != NULL || g->taken == 0) {
             bgi_waitq_leave(&g->q, value);
             return l == NULL ? -ENOENT
-                             : take_result(bgi_task_of(bgi_fiber_of(bgi_item_of(l))), result);
+                             : hand_over(bgi_task_of(bgi_fiber_of(bgi_item_of(l))), result);
         }
         bgi_wait_node node = {.waiter = &self->waiter, .info = NEXT};
         bgi_waitq_push(&g->q, &node);
@@ -450,7 +451,7 @@ int bg_group_next(bg_group_t *group, int *result)
         } else if (bgi_waitq_wait(&g->q, value, &node, &next_site) != 0) {
             continue; /* by the group itself, or not: see above */
         }
-        return node.info == NONE ? -ENOENT : take_result((bg_task *)node.info, result);
+        return node.info == NONE ? -ENOENT : hand_over((bg_task *)node.info, result);
     }
 }
 
@@ -459,12 +460,12 @@ int bg_group_next(bg_group_t *group, int *result)
 /* The owner is to end, and so are the members; they are waited for all the same. */
 static void cancel_and_join(struct group *g, int why, bgi_wait_node *node, bg_task *self)
 {
-    struct after after = {.record = NULL};
+    struct errands errands = {.record = NULL};
     bgi_word value = bgi_waitq_enter(&g->q);
     g->why = g->cancelled ? g->why : why;
-    cancel_inside(g, &after);
+    cancel_inside(g, &errands);
     bgi_waitq_leave(&g->q, value);
-    finish(&after);
+    finish(&errands);
 
     value = bgi_waitq_enter(&g->q);
     if (g->taken == 0) {
@@ -494,7 +495,7 @@ static int close_group(struct group *g, bg_task *self)
     }
     struct bgi_link *l;
     while ((l = bgi_fifo_pop(&g->kept)) != NULL) {
-        (void)take_result(bgi_task_of(bgi_fiber_of(bgi_item_of(l))), NULL);
+        (void)hand_over(bgi_task_of(bgi_fiber_of(bgi_item_of(l))), NULL);
     }
     if (g->failed != NULL) {
         *g->failed = g->count;

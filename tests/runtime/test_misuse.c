@@ -330,6 +330,153 @@ static void plain_spawn(void)
     (void)bg_spawn(return_arg, NULL);
 }
 
+/* ---- scopes and groups ---- */
+
+static bg_scope scope, inner_scope;
+static bg_group_t group;
+
+static int leave_scopes_crosswise(void *arg)
+{
+    (void)arg;
+    bg_timeout_open(&scope, BG_S);
+    bg_shield_open(&inner_scope);
+    bg_scope_close(&scope);
+    return 0;
+}
+
+static int end_within_a_scope(void *arg)
+{
+    (void)arg;
+    bg_shield_open(&scope);
+    return 0;
+}
+
+static void *close_it(void *arg)
+{
+    bg_scope_close(arg);
+    return NULL;
+}
+
+static int leave_a_scope_on_a_thread(void *arg)
+{
+    pthread_t id;
+    (void)arg;
+    bg_shield_open(&scope);
+    CHECK(pthread_create(&id, NULL, close_it, &scope) == 0);
+    CHECK(pthread_join(id, NULL) == 0);
+    return 0;
+}
+
+static void plain_timeout(void)
+{
+    bg_timeout_open(&scope, BG_S);
+}
+
+static void plain_deadline(void)
+{
+    bg_deadline_open(&scope, 0);
+}
+
+static void plain_shield(void)
+{
+    bg_shield_open(&scope);
+}
+
+Test(misuse, scopes)
+{
+    expect_caught(leave_scopes_crosswise, NULL, "bg_scope_close", "chef");
+    expect_caught(end_within_a_scope, NULL, "bg_scope_close", "chef");
+    expect_caught(leave_a_scope_on_a_thread, NULL, "bg_scope_close", NULL);
+    expect_caught(NULL, plain_timeout, "bg_timeout", NULL);
+    expect_caught(NULL, plain_deadline, "bg_deadline", NULL);
+    expect_caught(NULL, plain_shield, "bg_shield", NULL);
+}
+
+static int close_group_twice(void *arg)
+{
+    (void)arg;
+    CHECK(bg_group_open(&group) == 0);
+    CHECK(bg_group_close(&group) == 0);
+    return bg_group_close(&group);
+}
+
+static int spawn_in_a_closed_group(void *arg)
+{
+    (void)arg;
+    CHECK(bg_group_open(&group) == 0);
+    CHECK(bg_group_close(&group) == 0);
+    return bg_group_spawn(&group, return_arg, NULL);
+}
+
+static int closes_the_group(void *arg)
+{
+    (void)arg;
+    return bg_group_close(&group);
+}
+
+static int close_anothers_group(void *arg)
+{
+    (void)arg;
+    CHECK(bg_group_open(&group) == 0);
+    return bg_await(bg_spawn(closes_the_group, NULL, .name = "thief"));
+}
+
+static int close_around_a_scope(void *arg)
+{
+    (void)arg;
+    CHECK(bg_group_open(&group) == 0);
+    bg_shield_open(&scope);
+    return bg_group_close(&group);
+}
+
+static void plain_group(void)
+{
+    (void)bg_group_open(&group);
+}
+
+Test(misuse, groups)
+{
+    expect_caught(close_group_twice, NULL, "bg_group_close", "chef");
+    expect_caught(spawn_in_a_closed_group, NULL, "bg_group_spawn", "chef");
+    expect_caught(close_anothers_group, NULL, "bg_group_close", "thief");
+    expect_caught(close_around_a_scope, NULL, "bg_group_close", "chef");
+    expect_caught(NULL, plain_group, "bg_group", NULL);
+}
+
+static int complete_oneself(void *arg)
+{
+    bg_task *all[] = {bg_self()};
+    (void)arg;
+    bg_as_completed (t, all, 1) {
+        return bg_await(t);
+    }
+    return 0;
+}
+
+static int complete_twice(void *arg)
+{
+    bg_task *t = bg_spawn(sleep_forever, NULL);
+    bg_task *all[] = {t, t};
+    (void)arg;
+    bg_as_completed (done, all, 2) {
+        return bg_await(done);
+    }
+    return 0;
+}
+
+static void plain_completed(void)
+{
+    bg_completion it;
+    (void)bg_as_completed_open(&it, &no_task, 1);
+}
+
+Test(misuse, completed)
+{
+    expect_caught(complete_oneself, NULL, "bg_as_completed", "chef");
+    expect_caught(complete_twice, NULL, "bg_as_completed", "chef");
+    expect_caught(NULL, plain_completed, "bg_as_completed", NULL);
+}
+
 static void plain_spawn_with(void)
 {
     (void)bg_spawn_with(return_arg, int[1], 1);

@@ -44,13 +44,11 @@ static int in_order(void *unused)
     bg_task *tasks[N];
     int next = 0;
     spawn_late(tasks);
-    bg_as_completed(t, tasks, N)
-    {
+    bg_as_completed (t, tasks, N) {
         CHECK(bg_await(t) == next++);
     }
     CHECK(next == N);
-    bg_as_completed(t, tasks, 0)
-    {
+    bg_as_completed (t, tasks, 0) {
         CHECK(0);
     }
     return 0;
@@ -72,8 +70,7 @@ static int each_once(void *unused)
     }
     tasks[0] = tasks[N + 1] = NULL;
     bg_yield();
-    bg_as_completed(t, tasks, N + 2)
-    {
+    bg_as_completed (t, tasks, N + 2) {
         int r = bg_await(t);
         nulls += r == -ENOMEM;
         sum += r > 0 ? r : 0;
@@ -94,8 +91,7 @@ static int left_early(void *unused)
     bg_task *tasks[N], *first = NULL;
     int sum = 0;
     spawn_late(tasks);
-    bg_as_completed(t, tasks, N)
-    {
+    bg_as_completed (t, tasks, N) {
         first = t;
         break;
     }
@@ -132,8 +128,7 @@ static int races(void *unused)
         for (int i = 0; i < N; i++) {
             tasks[i] = bg_spawn(yields, (void *)(intptr_t)(i * 7 % 5));
         }
-        bg_as_completed(t, tasks, N)
-        {
+        bg_as_completed (t, tasks, N) {
             for (int i = 0; i < N; i++) {
                 if (tasks[i] == t) {
                     tasks[i] = NULL;
@@ -165,8 +160,7 @@ static int goes_through_all(void *unused)
     for (int i = 0; i < N; i++) {
         tasks[i] = bg_spawn(late, (void *)(intptr_t)(i < 2 ? 0 : 100000));
     }
-    bg_as_completed(t, tasks, N)
-    {
+    bg_as_completed (t, tasks, N) {
         int r = bg_await(t);
         ended += r == 0;
         cancelled += r == -ECANCELED;
@@ -182,8 +176,7 @@ static int is_cancelled(void *unused)
     bg_sleep(20 * BG_MS);
     bg_cancel(t);
     CHECK(bg_await(t) == -ECANCELED);
-    bg_timeout(20 * BG_MS)
-    {
+    bg_timeout (20 * BG_MS) {
         CHECK(goes_through_all(NULL) == -ETIMEDOUT);
     }
     return 0;
@@ -192,18 +185,45 @@ static int is_cancelled(void *unused)
 static int before_it_begins(void *unused)
 {
     (void)unused;
-    bg_task *tasks[2];
-    int r[2] = {0, 0}, n = 0;
+    bg_task *tasks[3];
+    int r[3] = {0, 0, 0}, n = 0;
     tasks[0] = bg_spawn(late, (void *)100000);
-    tasks[1] = bg_spawn(late, (void *)100000);
-    bg_timeout(0)
-    {
-        bg_as_completed(t, tasks, 2)
-        {
+    tasks[1] = NULL;
+    tasks[2] = bg_spawn(late, (void *)100000);
+    bg_timeout (0) {
+        bg_as_completed (t, tasks, 3) {
             r[n++] = bg_await(t);
         }
     }
-    CHECK(n == 2 && r[0] == -ECANCELED && r[1] == -ECANCELED);
+    CHECK(n == 3 && r[0] == -ENOMEM && r[1] == -ECANCELED && r[2] == -ECANCELED);
+    return 0;
+}
+
+static int cancels_and_ends(void *owner)
+{
+    bg_cancel(owner);
+    return 4;
+}
+
+/* The cancel has claimed the wait that the end finds; the end comes all the same. */
+static int waits_for_its_canceller(void *unused)
+{
+    (void)unused;
+    bg_task *all[] = {bg_spawn(cancels_and_ends, bg_self())};
+    int n = 0;
+    bg_as_completed (t, all, 1) {
+        CHECK(bg_await(t) == 4);
+        n++;
+    }
+    CHECK(n == 1);
+    return bg_sleep(0);
+}
+
+static int cancelled_by_its_task(void *unused)
+{
+    (void)unused;
+    bg_task *t = bg_spawn(waits_for_its_canceller, NULL);
+    CHECK(bg_await(t) == -ECANCELED);
     return 0;
 }
 
@@ -212,6 +232,7 @@ Test(completed, a_caller_that_is_to_end_passes_it_on)
     cr_assert_eq(bg_explore(is_cancelled, NULL, .seeds = MANY(200)), 0);
     NO_CHECK_FAILED();
     everywhere(before_it_begins);
+    everywhere(cancelled_by_its_task);
 }
 
 #if !BGI_DEBUG
@@ -219,8 +240,7 @@ Test(completed, outside_of_tasks)
 {
     bg_task *none[1] = {NULL};
     int n = 0;
-    bg_as_completed(t, none, 1)
-    {
+    bg_as_completed (t, none, 1) {
         n += t == NULL;
     }
     cr_assert_eq(n, 0);

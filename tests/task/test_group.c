@@ -59,8 +59,7 @@ static int joins(void *unused)
     (void)unused;
     int rc = 1;
     none_yet();
-    bg_group(g, .result = &rc)
-    {
+    bg_group (g, .result = &rc) {
         for (int i = 0; i < 20; i++) {
             CHECK(SPAWN(&g, i % 3 * BG_MS, i) == 0);
         }
@@ -68,10 +67,10 @@ static int joins(void *unused)
     CHECK(rc == 0);
     CHECK(bgi_load(&ended) == 20);
 
-    bg_group(empty, .result = &rc) {}
+    bg_group (empty, .result = &rc) {
+    }
     CHECK(rc == 0);
-    bg_group(without_options)
-    {
+    bg_group (without_options) {
         CHECK(SPAWN(&without_options, BG_MS, 1) == 0);
     }
     CHECK(bgi_load(&ended) == 21);
@@ -85,8 +84,7 @@ Test(group, is_left_when_all_have_ended)
 
 static int leaves_early(int how)
 {
-    bg_group(g)
-    {
+    bg_group (g) {
         CHECK(SPAWN(&g, BG_MS, 0) == 0);
         if (how == 0) {
             break;
@@ -154,8 +152,7 @@ static int nested_spawns(void *unused)
 {
     (void)unused;
     none_yet();
-    bg_group(g)
-    {
+    bg_group (g) {
         CHECK(bg_group_spawn(&g, spawns_below, &g, .name = "parent") == 0);
         CHECK(bg_group_spawn(&g, spawns_below, &g, .stack_size = 64 * 1024) == 0);
     }
@@ -175,8 +172,7 @@ static int first_fails(void *unused)
     (void)unused;
     int rc = 1;
     none_yet();
-    bg_group(g, .result = &rc)
-    {
+    bg_group (g, .result = &rc) {
         for (int i = 0; i < 10; i++) {
             CHECK(SPAWN(&g, 1000 * BG_S, 0) == 0);
         }
@@ -197,8 +193,7 @@ static int fails_while_joining(void *unused)
     (void)unused;
     int rc = 1;
     none_yet();
-    bg_group(g, .result = &rc)
-    {
+    bg_group (g, .result = &rc) {
         CHECK(SPAWN(&g, 1000 * BG_S, 0) == 0);
         CHECK(SPAWN(&g, BG_MS, -EPROTO) == 0);
     }
@@ -211,8 +206,7 @@ static int fails_in_a_shield(void *unused)
 {
     (void)unused;
     int rc = 1;
-    bg_group(g, .result = &rc)
-    {
+    bg_group (g, .result = &rc) {
         CHECK(SPAWN(&g, BG_MS, -EPROTO) == 0);
         bg_shield
         {
@@ -257,9 +251,8 @@ static int many_fail(void *unused)
     bgi_store(&reported, 0);
     none_yet();
 
-    bg_group(g, .result = &rc, .keep_going = 1, .failures = failure, .max_failures = 2,
-             .failed = &n)
-    {
+    bg_group (g, .result = &rc, .keep_going = 1, .failures = failure, .max_failures = 2,
+              .failed = &n) {
         CHECK(SPAWN(&g, 2 * BG_MS, -EIO - 1) == 0);
         CHECK(SPAWN(&g, 4 * BG_MS, 5) == 0);
         CHECK(SPAWN(&g, 3 * BG_MS, -EIO - 2) == 0);
@@ -273,11 +266,15 @@ static int many_fail(void *unused)
     CHECK(failure[1].result == -EIO - 1 && strcmp(failure[1].name, "") == 0);
     CHECK(bgi_load(&reported) == 1 && last_reported == -EIO - 2); /* had no place */
 
-    bg_group(g2, .keep_going = 1)
-    {
+    bg_group (g2, .keep_going = 1) {
         CHECK(SPAWN(&g2, BG_MS, -EIO) == 0);
     }
     CHECK(bgi_load(&reported) == 2 && last_reported == -EIO); /* nobody asked for it */
+
+    bg_group (g3, .failures = failure, .max_failures = 1) {
+        CHECK(SPAWN(&g3, BG_MS, -EIO - 2) == 0);
+    }
+    CHECK(bgi_load(&reported) == 2 && failure[0].result == -EIO - 2);
     return 0;
 }
 
@@ -292,22 +289,19 @@ static int cannot_spawn(void *unused)
 {
     (void)unused;
     int rc = 1;
-    bg_group(g, .result = &rc)
-    {
+    bg_group (g, .result = &rc) {
         CHECK(SPAWN(&g, 1000 * BG_S, 0) == 0);
         CHECK(bg_group_spawn(&g, work, NULL, .stack_size = 1) == -EINVAL);
     }
     CHECK(rc == -EINVAL);
-    bg_group(g, .result = &rc)
-    {
+    bg_group (g, .result = &rc) {
         CHECK(bg_group_spawn(&g, NULL, NULL) == -EINVAL);
     }
     CHECK(rc == -EINVAL);
-    bg_group(g, .result = &rc)
-    {
+    bg_group (g, .result = &rc) {
         int r = 0;
         for (int i = 0; i < 10 && r == 0; i++) {
-            r = SPAWN(&g, 1000 * BG_S, 0);
+            r = bg_group_spawn(&g, sleep_forever, NULL, .name = "one too many");
         }
         CHECK(r == -ENOMEM); /* .max_tasks */
     }
@@ -345,8 +339,7 @@ static int limited(void *unused)
         int rc = 1;
         bgi_store(&at_once, 0);
         bgi_store(&most, 0);
-        bg_group(g, .limit = limit, .result = &rc)
-        {
+        bg_group (g, .limit = limit, .result = &rc) {
             for (int i = 0; i < 12; i++) {
                 CHECK(bg_group_spawn(&g, counted, NULL) == 0);
             }
@@ -367,19 +360,16 @@ static int limit_and_failure(void *unused)
     (void)unused;
     int rc = 1;
     none_yet();
-    bg_group(g, .limit = 2, .result = &rc)
-    {
+    bg_group (g, .limit = 2, .result = &rc) {
         CHECK(SPAWN(&g, 1000 * BG_S, 0) == 0);
         CHECK(SPAWN(&g, BG_MS, -EIO) == 0);
         CHECK(SPAWN(&g, 0, 0) == -ECANCELED); /* it waited for a place */
     }
     CHECK(rc == -EIO);
     CHECK(bgi_load(&begun) == 2);
-    bg_group(g, .limit = 1, .result = &rc)
-    {
+    bg_group (g, .limit = 1, .result = &rc) {
         CHECK(SPAWN(&g, 1000 * BG_S, 0) == 0);
-        bg_timeout(BG_MS)
-        {
+        bg_timeout (BG_MS) {
             CHECK(SPAWN(&g, 0, 0) == -ETIMEDOUT);
         }
         CHECK(bg_group_cancel(&g) == 0);
@@ -406,8 +396,7 @@ static int strangers_at_the_limit(void *unused)
     (void)unused;
     bg_task *t[3];
     int results[3], rc = 1;
-    bg_group(g, .limit = 1, .result = &rc)
-    {
+    bg_group (g, .limit = 1, .result = &rc) {
         CHECK(SPAWN(&g, 3 * BG_MS, 0) == 0);
         for (int i = 0; i < 3; i++) {
             t[i] = bg_spawn(spawns_at_the_limit, &g);
@@ -418,8 +407,7 @@ static int strangers_at_the_limit(void *unused)
         CHECK(results[0] == 0 && results[1] == -ECANCELED && results[2] == 0);
     }
     CHECK(rc == 0);
-    bg_group(g, .limit = 1, .result = &rc)
-    {
+    bg_group (g, .limit = 1, .result = &rc) {
         CHECK(SPAWN(&g, 1000 * BG_S, 0) == 0);
         for (int i = 0; i < 3; i++) {
             t[i] = bg_spawn(spawns_at_the_limit, &g);
@@ -453,8 +441,7 @@ static int fails_while_the_owner_waits(void *unused)
 {
     (void)unused;
     int rc = 1;
-    bg_group(g, .result = &rc)
-    {
+    bg_group (g, .result = &rc) {
         CHECK(bg_group_spawn(&g, fails_to_spawn, &g) == 0);
     }
     CHECK(rc == -EINVAL);
@@ -466,14 +453,60 @@ Test(group, a_failed_spawn_of_a_member)
     everywhere(fails_while_the_owner_waits);
 }
 
+/* The place of the last member goes to a stranger, whose spawn fails: then the owner goes on. */
+static int fails_at_the_limit(void *unused)
+{
+    (void)unused;
+    int rc = 1;
+    bg_task *t = NULL;
+    bg_group (g, .limit = 1, .result = &rc) {
+        CHECK(SPAWN(&g, 2 * BG_MS, 0) == 0);
+        t = bg_spawn(fails_to_spawn, &g);
+        CHECK(bg_sleep(BG_MS) == 0);
+    }
+    CHECK(rc == -EINVAL);
+    CHECK(bg_await(t) == -EINVAL);
+    return 0;
+}
+
+/* A place is given, and the group cancelled before it is taken, in some order of events. */
+static int given_and_cancelled(void *unused)
+{
+    (void)unused;
+    int rc = 1;
+    bg_task *t[2];
+    bg_group (g, .limit = 2, .result = &rc) {
+        CHECK(SPAWN(&g, 2 * BG_MS, 0) == 0);
+        CHECK(SPAWN(&g, 2 * BG_MS, -EIO) == 0);
+        for (int i = 0; i < 2; i++) {
+            t[i] = bg_spawn(spawns_at_the_limit, &g);
+        }
+        bg_shield
+        {
+            for (int i = 0; i < 2; i++) {
+                int r = bg_await(t[i]);
+                CHECK(r == 0 || r == -ECANCELED);
+            }
+        }
+        CHECK(bg_await(bg_spawn(spawns_at_the_limit, &g)) == -ECANCELED);
+    }
+    CHECK(rc == -EIO);
+    return 0;
+}
+
+Test(group, the_last_place)
+{
+    explored(fails_at_the_limit);
+    explored(given_and_cancelled);
+}
+
 /* ---- results ---- */
 
 static int results_as_they_come(void *unused)
 {
     (void)unused;
     int r, n = 0, rc = 1;
-    bg_group(g, .results = 1, .result = &rc)
-    {
+    bg_group (g, .results = 1, .result = &rc) {
         CHECK(bg_group_next(&g, &r) == -ENOENT);
         for (int i = 5; i > 0; i--) {
             CHECK(SPAWN(&g, i * 10 * BG_MS, i) == 0);
@@ -489,8 +522,7 @@ static int results_as_they_come(void *unused)
         CHECK(bg_sleep(10 * BG_MS) == 0);
     }
     CHECK(rc == 0);
-    bg_group(g, .result = &rc)
-    {
+    bg_group (g, .result = &rc) {
         CHECK(bg_group_next(&g, &r) == -EINVAL);
     }
     return 0;
@@ -500,8 +532,7 @@ static int results_though_cancelled(void *unused)
 {
     (void)unused;
     int r, rc = 1, n = 0;
-    bg_group(g, .results = 1, .result = &rc)
-    {
+    bg_group (g, .results = 1, .result = &rc) {
         for (int i = 0; i < 4; i++) {
             CHECK(SPAWN(&g, 1000 * BG_S, 0) == 0);
         }
@@ -515,11 +546,9 @@ static int results_though_cancelled(void *unused)
     }
     CHECK(rc == -EIO);
 
-    bg_group(g, .results = 1, .result = &rc)
-    {
+    bg_group (g, .results = 1, .result = &rc) {
         CHECK(SPAWN(&g, 1000 * BG_S, 0) == 0);
-        bg_timeout(BG_MS)
-        {
+        bg_timeout (BG_MS) {
             CHECK(bg_group_next(&g, &r) == -ETIMEDOUT);
             bg_shield
             {
@@ -528,8 +557,7 @@ static int results_though_cancelled(void *unused)
             }
             CHECK(bg_group_next(&g, &r) == -ETIMEDOUT);
         }
-        bg_timeout(1000 * BG_S)
-        {
+        bg_timeout (1000 * BG_S) {
             CHECK(bg_group_cancel(&g) == 0);
             CHECK(bg_group_next(&g, &r) == 0 && r == -ECANCELED);
         }
@@ -553,8 +581,7 @@ static int several_take_results(void *unused)
     (void)unused;
     bg_task *t[3];
     int results[3], rc = 1;
-    bg_group(g, .results = 1, .result = &rc)
-    {
+    bg_group (g, .results = 1, .result = &rc) {
         for (int i = 0; i < 7; i++) {
             CHECK(SPAWN(&g, i % 3 * BG_MS + BG_MS, i) == 0);
         }
@@ -580,8 +607,7 @@ Test(group, results_as_they_come)
 static int owner(void *arg)
 {
     int rc = 1;
-    bg_group(g, .result = &rc)
-    {
+    bg_group (g, .result = &rc) {
         for (int i = 0; i < 3; i++) {
             CHECK(SPAWN(&g, 1000 * BG_S, 0) == 0);
         }
@@ -604,10 +630,8 @@ static int outside(void *arg)
     CHECK(bgi_load(&ended) == 0);
 
     none_yet();
-    bg_timeout(BG_MS)
-    {
-        bg_group(g, .result = &rc)
-        {
+    bg_timeout (BG_MS) {
+        bg_group (g, .result = &rc) {
             CHECK(SPAWN(&g, 1000 * BG_S, 0) == 0);
             CHECK(SPAWN(&g, 1000 * BG_S, 0) == 0);
         }
@@ -615,12 +639,10 @@ static int outside(void *arg)
     }
     CHECK(bg_timed_out());
     CHECK(bgi_load(&cancelled) == bgi_load(&begun));
-    bg_timeout(BG_MS)
-    {
+    bg_timeout (BG_MS) {
         bg_shield
         {
-            bg_group(g, .result = &rc)
-            {
+            bg_group (g, .result = &rc) {
                 CHECK(SPAWN(&g, 3 * BG_MS, 0) == 0);
             }
             CHECK(rc == 0);
@@ -641,6 +663,100 @@ Test(group, is_cancelled_with_its_owner)
     explored(outside_within);
 }
 
+/* The last member cancels the owner, whose wait it then finds claimed. */
+static int cancels_and_ends(void *owner)
+{
+    bg_cancel(owner);
+    return 4;
+}
+
+static int joined_by_its_canceller(void *unused)
+{
+    (void)unused;
+    int rc = 1;
+    bg_group (g, .result = &rc) {
+        CHECK(bg_group_spawn(&g, cancels_and_ends, bg_self()) == 0);
+    }
+    CHECK(rc == 0 || rc == -ECANCELED);
+    return bg_sleep(0);
+}
+
+static int ends_slowly(void *unused)
+{
+    (void)unused;
+    bg_shield
+    {
+        CHECK(bg_sleep(5 * BG_MS) == 0);
+    }
+    return 0;
+}
+
+/* Cancelled from outside when it has been cancelled by a failure, and waits still. */
+static int cancelled_by_both(void *unused)
+{
+    (void)unused;
+    int rc = 1;
+    bg_group (g, .result = &rc) {
+        CHECK(bg_group_spawn(&g, ends_slowly, NULL) == 0);
+        CHECK(SPAWN(&g, BG_MS, -EIO) == 0);
+    }
+    return rc;
+}
+
+static int cancels_both(void *unused)
+{
+    (void)unused;
+    CHECK(bg_await(bg_spawn(joined_by_its_canceller, NULL)) == -ECANCELED);
+    bg_task *t = bg_spawn(cancelled_by_both, NULL);
+    CHECK(bg_sleep(2 * BG_MS) == 0);
+    bg_cancel(t);
+    CHECK(bg_await(t) == -EIO);
+    return 0;
+}
+
+Test(group, is_cancelled_while_it_joins)
+{
+    explored(cancels_both);
+    RUN(cancels_both, NULL, .workers = 1);
+}
+
+static int cancel_from_a_callback(void *arg)
+{
+    return bg_group_cancel((bg_group_t *)arg);
+}
+
+static void *cancel_from_a_thread(void *arg)
+{
+    (void)bg_group_cancel((bg_group_t *)arg);
+    return NULL;
+}
+
+static int cancelled_from_elsewhere(void *unused)
+{
+    (void)unused;
+    int rc = 1;
+    pthread_t id;
+    bg_group (g, .result = &rc) {
+        CHECK(SPAWN(&g, 1000 * BG_S, 0) == 0);
+        CHECK(bg_after(BG_MS, cancel_from_a_callback, &g) == 0);
+        CHECK(bg_sleep(1000 * BG_S) == -ECANCELED);
+    }
+    CHECK(rc == -ECANCELED);
+    bg_group (g, .result = &rc) {
+        CHECK(SPAWN(&g, 1000 * BG_S, 0) == 0);
+        CHECK(pthread_create(&id, NULL, cancel_from_a_thread, &g) == 0);
+        CHECK(bg_sleep(1000 * BG_S) == -ECANCELED);
+    }
+    CHECK(rc == -ECANCELED);
+    CHECK(pthread_join(id, NULL) == 0);
+    return 0;
+}
+
+Test(group, is_cancelled_by_callbacks_and_threads)
+{
+    RUN(cancelled_from_elsewhere, NULL, .workers = 2);
+}
+
 static int cancels_its_group(void *arg)
 {
     bg_group_t *g = arg;
@@ -653,14 +769,12 @@ static int cancelled_by_a_member(void *unused)
 {
     (void)unused;
     int rc = 1;
-    bg_group(g, .result = &rc)
-    {
+    bg_group (g, .result = &rc) {
         CHECK(SPAWN(&g, 1000 * BG_S, 0) == 0);
         CHECK(bg_group_spawn(&g, cancels_its_group, &g) == 0);
     }
     CHECK(rc == -ECANCELED);
-    bg_group(g, .result = &rc)
-    {
+    bg_group (g, .result = &rc) {
         CHECK(SPAWN(&g, 1000 * BG_S, 0) == 0);
         CHECK(bg_group_spawn(&g, cancels_its_group, &g) == 0);
         CHECK(bg_sleep(1000 * BG_S) == -ECANCELED);
@@ -682,8 +796,7 @@ static int tree(void *arg)
     int rc = 0;
     add_one(&begun);
     if (depth > 0) {
-        bg_group(g, .result = &rc, .limit = (size_t)depth)
-        {
+        bg_group (g, .result = &rc, .limit = (size_t)depth) {
             for (int i = 0; i < 4; i++) {
                 CHECK(bg_group_spawn(&g, tree, (void *)(depth - 1)) == 0);
             }
@@ -723,8 +836,7 @@ static int races(void *unused)
     (void)unused;
     for (int round = 0; round < 100; round++) {
         int rc = 1;
-        bg_group(g, .result = &rc)
-        {
+        bg_group (g, .result = &rc) {
             for (intptr_t i = 0; i < 12; i++) {
                 (void)bg_group_spawn(&g, fails_somewhere, (void *)i);
             }
@@ -753,8 +865,7 @@ static int not_valid(void *unused)
     CHECK(bg_group_open_opts(&g, NULL) == -EINVAL);
     CHECK(bg_group_open_opts(&g, &(bg_group_options){.size = 3}) == -EINVAL);
     CHECK(bg_group_open(&g, .max_failures = 1) == -EINVAL);
-    bg_group(h, .max_failures = 1, .result = &rc)
-    {
+    bg_group (h, .max_failures = 1, .result = &rc) {
         ran = 1;
     }
     CHECK(!ran && rc == -EINVAL);
@@ -776,8 +887,7 @@ Test(group, outside_of_tasks)
 {
     int rc = 0;
     bg_group_t g;
-    bg_group(h, .result = &rc)
-    {
+    bg_group (h, .result = &rc) {
         rc = 1;
     }
     cr_assert_eq(rc, -EPERM);

@@ -9,6 +9,7 @@
 #include "arch/futex.h"
 #include "dies.h"
 #include "task/task.h"
+#include "wait/queue.h"
 
 #include <brigade/timer.h>
 
@@ -46,6 +47,21 @@ static int met_pending_stranger(bgi_timers *home, bgi_timer *t)
     return bgi_timers_pending_stranger(home, t);
 }
 
+static void (*wait_neighbour)(void);
+
+/* He comes when a wait has failed, before its owner does anything about that. */
+static int met_waitq_wait(bgi_waitq *q, bgi_word value, bgi_wait_node *node,
+                          const bgi_wait_site *site)
+{
+    int r = bgi_waitq_wait(q, value, node, site);
+    void (*comes)(void) = wait_neighbour;
+    if (r != 0 && comes != NULL) {
+        wait_neighbour = NULL;
+        comes();
+    }
+    return r;
+}
+
 static int no_record, no_memory;
 
 static bg_task *met_alloc(bg_runtime *rt, bgi_worker *w)
@@ -63,11 +79,14 @@ static void *met_malloc(size_t size)
 #define bgi_timers_pending_stranger met_pending_stranger
 #define bgi_task_alloc met_alloc
 #define bgi_malloc met_malloc
+#define bgi_waitq_wait met_waitq_wait
 #include "task/after.c"
 #include "task/await.c"
 #include "task/end.c"
 #include "task/gather.c"
+#include "task/group.c"
 #include "task/spawn.c"
+#undef bgi_waitq_wait
 #undef bgi_cas
 #undef bgi_cas_fetch
 #undef bgi_timers_pending_stranger
@@ -496,3 +515,44 @@ Test(moments, a_plain_thread_awaits_nothing)
     cr_assert_eq(bg_runtime_shutdown(rt), 0);
 }
 #endif
+
+/* ---- the last member's end, when the join has just failed ---- */
+
+static bgi_atomic go_on, member_done;
+
+static int ends_when_told(void *arg)
+{
+    (void)arg;
+    bg_shield
+    {
+        yield_until(&go_on, 1);
+    }
+    bgi_store(&member_done, 1);
+    return 0;
+}
+
+static void the_member_ends(void)
+{
+    bgi_store(&go_on, 1);
+    yield_until(&member_done, 1);
+    bg_yield(); /* its end follows */
+}
+
+static int join_meets_the_last_end(void *arg)
+{
+    (void)arg;
+    int rc = 1;
+    wait_neighbour = the_member_ends;
+    bg_timeout (BG_MS) {
+        bg_group (g, .result = &rc) {
+            CHECK(bg_group_spawn(&g, ends_when_told, NULL) == 0);
+        }
+    }
+    CHECK(rc == -ETIMEDOUT && wait_neighbour == NULL);
+    return 0;
+}
+
+Test(moments, a_join_that_fails_meets_the_last_end)
+{
+    RUN_ALONE(join_meets_the_last_end);
+}

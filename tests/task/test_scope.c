@@ -38,8 +38,7 @@ static int expires(void *unused)
     (void)unused;
     int ran = 0;
     bg_time start = bg_now();
-    bg_timeout(2 * BG_MS)
-    {
+    bg_timeout (2 * BG_MS) {
         CHECK(bg_sleep(BG_S * 1000) == -ETIMEDOUT);
         CHECK(bg_now() - start >= 2 * BG_MS);
         CHECK(bg_sleep(BG_S * 1000) == -ETIMEDOUT); /* and the next one too */
@@ -62,19 +61,16 @@ Test(scope, every_wait_within_fails_once_the_time_is_over)
 static int in_time(void *unused)
 {
     (void)unused;
-    bg_timeout(1000 * BG_S)
-    {
+    bg_timeout (1000 * BG_S) {
         CHECK(bg_sleep(BG_MS) == 0);
         CHECK(bg_cancelled() == 0);
     }
     CHECK(bg_timed_out() == 0);
-    bg_deadline(bg_now() + 1000 * BG_S)
-    {
+    bg_deadline (bg_now() + 1000 * BG_S) {
         CHECK(bg_sleep(BG_MS) == 0);
     }
     CHECK(bg_timed_out() == 0);
-    bg_timeout(BG_FOREVER)
-    {
+    bg_timeout (BG_FOREVER) {
         CHECK(bg_sleep(BG_MS) == 0);
     }
     return 0;
@@ -88,24 +84,20 @@ Test(scope, a_wait_that_is_in_time_does_not_notice)
 static int at_once(void *unused)
 {
     (void)unused;
-    bg_timeout(0)
-    {
+    bg_timeout (0) {
         CHECK(bg_cancelled() == -ETIMEDOUT);
         CHECK(bg_sleep(BG_S) == -ETIMEDOUT);
     }
     CHECK(bg_timed_out() == 1);
-    bg_timeout(-BG_S)
-    {
+    bg_timeout (-BG_S) {
         CHECK(bg_sleep(BG_S) == -ETIMEDOUT);
     }
-    bg_deadline(bg_now())
-    {
+    bg_deadline (bg_now()) {
         CHECK(bg_sleep(BG_S) == -ETIMEDOUT);
     }
     CHECK(bg_timed_out() == 1);
     bg_time soon = bg_now() + BG_MS;
-    bg_deadline(soon)
-    {
+    bg_deadline (soon) {
         CHECK(bg_sleep(1000 * BG_S) == -ETIMEDOUT);
         CHECK(bg_now() >= soon);
     }
@@ -122,8 +114,7 @@ Test(scope, a_deadline_that_has_passed)
 
 static int returns_within(void)
 {
-    bg_timeout(1000 * BG_S)
-    {
+    bg_timeout (1000 * BG_S) {
         bg_shield
         {
             return 7;
@@ -136,16 +127,14 @@ static int any_road(void *unused)
 {
     (void)unused;
     for (int i = 0; i < 3; i++) {
-        bg_timeout(1000 * BG_S)
-        {
+        bg_timeout (1000 * BG_S) {
             if (i == 0) {
                 break;
             }
             if (i == 1) {
                 continue;
             }
-            bg_timeout(1000 * BG_S)
-            {
+            bg_timeout (1000 * BG_S) {
                 goto out;
             }
         }
@@ -168,10 +157,8 @@ Test(scope, is_left_by_any_road)
 static int outer_first(void *unused)
 {
     (void)unused;
-    bg_timeout(BG_MS)
-    {
-        bg_timeout(1000 * BG_S)
-        {
+    bg_timeout (BG_MS) {
+        bg_timeout (1000 * BG_S) {
             CHECK(bg_sleep(2000 * BG_S) == -ETIMEDOUT);
         }
         CHECK(bg_timed_out() == 0); /* it was the outer one's time */
@@ -184,10 +171,8 @@ static int outer_first(void *unused)
 static int inner_first(void *unused)
 {
     (void)unused;
-    bg_timeout(1000 * BG_S)
-    {
-        bg_timeout(BG_MS)
-        {
+    bg_timeout (1000 * BG_S) {
+        bg_timeout (BG_MS) {
             CHECK(bg_sleep(2000 * BG_S) == -ETIMEDOUT);
         }
         CHECK(bg_timed_out() == 1);
@@ -207,13 +192,11 @@ static int within_a_deadline(void *unused)
 {
     (void)unused;
     int r = 0;
-    bg_timeout(1000 * BG_S)
-    {
+    bg_timeout (1000 * BG_S) {
         r = bg_sleep(2000 * BG_S);
     }
     CHECK(r == -ECANCELED && bg_timed_out() == 0);
-    bg_timeout(0)
-    {
+    bg_timeout (0) {
         CHECK(bg_sleep(BG_S) == -ETIMEDOUT); /* nearer than the cancel */
     }
     return bg_sleep(BG_S);
@@ -244,8 +227,7 @@ static int cleans_up(void *unused)
     {
         CHECK(bg_cancelled() == 0);
         CHECK(bg_sleep(BG_MS) == 0);
-        bg_timeout(BG_MS)
-        {
+        bg_timeout (BG_MS) {
             CHECK(bg_sleep(1000 * BG_S) == -ETIMEDOUT); /* its own scopes count */
         }
         bg_shield
@@ -271,15 +253,13 @@ static int cancels_who_cleans_up(void *unused)
 static int shield_in_a_deadline(void *unused)
 {
     (void)unused;
-    bg_timeout(BG_MS)
-    {
+    bg_timeout (BG_MS) {
         bg_shield
         {
             CHECK(bg_sleep(5 * BG_MS) == 0); /* expires meanwhile, hidden */
             CHECK(bg_sleep(BG_MS) == 0);
             CHECK(bg_cancelled() == 0);
-            bg_timeout(BG_MS)
-            {
+            bg_timeout (BG_MS) {
                 CHECK(bg_sleep(1000 * BG_S) == -ETIMEDOUT);
             }
             CHECK(bg_sleep(BG_MS) == 0);
@@ -340,25 +320,21 @@ static int awaits(void *unused)
     int results[2];
     size_t index;
 
-    bg_timeout(BG_MS)
-    {
+    bg_timeout (BG_MS) {
         CHECK(bg_await(bg_spawn(sleeps_for, ns(1000 * BG_S))) == -ETIMEDOUT); /* passed on */
     }
-    bg_timeout(BG_MS)
-    {
+    bg_timeout (BG_MS) {
         CHECK(bg_await(bg_spawn(returns_five, NULL)) == 5); /* it has heard of it, and is done */
         CHECK(bg_cancelled() == -ETIMEDOUT);
     }
-    bg_timeout(BG_MS)
-    {
+    bg_timeout (BG_MS) {
         late[0] = bg_spawn(sleeps_for, ns(1000 * BG_S));
         late[1] = bg_spawn(returns_five, NULL);
         CHECK(bg_wait_any(late, 2, &index) == -ETIMEDOUT);
         CHECK(bg_gather_all(late, 2, results) == -ETIMEDOUT);
         CHECK(results[0] == -ETIMEDOUT && results[1] == 5);
     }
-    bg_timeout(BG_MS)
-    {
+    bg_timeout (BG_MS) {
         bg_shield
         {
             CHECK(bg_await(bg_spawn(sleeps_for, ns(5 * BG_MS))) == 0);
@@ -380,8 +356,7 @@ static int nest(void *arg)
 {
     intptr_t depth = (intptr_t)arg;
     int r = 0;
-    bg_timeout((depth % 7 == 3 ? 1 : 1000000) * BG_MS)
-    {
+    bg_timeout ((depth % 7 == 3 ? 1 : 1000000) * BG_MS) {
         if (depth == 0) {
             r = bg_sleep(20 * BG_MS);
         } else {
@@ -420,8 +395,7 @@ static int race_for_the_end(void *arg)
     for (int i = 0; i < 50; i++) {
         bg_duration d = (i % 5 + 1) * 20 * BG_US;
         int r = 0;
-        bg_timeout(d)
-        {
+        bg_timeout (d) {
             r = bg_sleep(60 * BG_US);
         }
         CHECK(r == 0 || (r == -ETIMEDOUT && bg_timed_out()));
@@ -459,12 +433,10 @@ Test(scope, outside_of_tasks)
     cr_assert_eq(bg_cancelled(), 0);
 #if !BGI_DEBUG
     int ran = 0;
-    bg_timeout(0)
-    {
+    bg_timeout (0) {
         ran++;
     }
-    bg_deadline(0)
-    {
+    bg_deadline (0) {
         ran++;
     }
     bg_shield

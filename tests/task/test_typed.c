@@ -193,8 +193,7 @@ static int main_timed_out(void *arg)
 {
     int out = 77;
     (void)arg;
-    bg_timeout(0)
-    {
+    bg_timeout (0) {
         bg_task *other = void_of_0_spawn();
         CHECK(of_1_await(of_1_spawn(1), &out) == -ETIMEDOUT);
         CHECK(out == 77);

@@ -158,3 +158,32 @@ Test(meetings, a_cancel_meets_one_that_arms)
     cr_assert_eq(state_after(),
                  BGI_WAITER_CANCEL | BGI_WAITER_ARMED | ((bgi_word)1 << BGI_WAITER_MASK_SHIFT));
 }
+
+static void kicks(void *arg)
+{
+    (void)arg;
+    others_result = bgi_waiter_kick(w, 3);
+}
+
+Test(meetings, who_looks_at_its_scopes_meets_a_signal)
+{
+    TRAP_OR_SKIP();
+    prepare(BGI_WAITER_KICKED, signals, NULL);
+    bgi_waiter_unkick(w);
+    cr_assert_eq(state_after(), BGI_WAITER_SIGNAL);
+    prepare(0, signals, NULL);
+    bgi_waiter_rekick(w);
+    cr_assert_eq(state_after(), BGI_WAITER_SIGNAL | BGI_WAITER_KICKED);
+    prepare(0, signals, NULL);
+    bgi_waiter_fail(w);
+    cr_assert_eq(state_after(), BGI_WAITER_KICKED | BY(WAKER));
+}
+
+Test(meetings, who_arms_meets_a_kick)
+{
+    TRAP_OR_SKIP();
+    prepare(0, kicks, NULL);
+    cr_assert_eq((int)bgi_waiter_arm(w, 1, 0), BGI_ARM_KICKED);
+    cr_assert_eq(state_after(), BGI_WAITER_KICKED);
+    cr_assert_eq(others_result, 0);
+}
