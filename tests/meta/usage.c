@@ -1,0 +1,88 @@
+/*
+ * What users write, in the language that C11 and C++17 share: compiled as both by headers.sh, with
+ * -pedantic and without a warning. Never run.
+ */
+#include <brigade.h>
+
+static int task(void *arg)
+{
+    return arg == NULL ? 0 : bg_sleep(BG_MS);
+}
+
+struct order {
+    int table;
+    const char *dish;
+};
+
+static int blocks(void)
+{
+    int rc = 0;
+    bg_failure failures[2];
+    size_t failed = 0;
+
+    bg_timeout (BG_S) {
+        bg_deadline (bg_now() + BG_S) {
+            bg_shield
+            {
+                rc = bg_sleep(BG_MS);
+            }
+        }
+    }
+    if (bg_timed_out() || bg_cancelled()) {
+        return rc;
+    }
+    bg_group (plain) {
+        (void)bg_group_spawn(&plain, task, NULL);
+    }
+    bg_group (g, .limit = 8, .result = &rc, .results = 1, .failures = failures, .max_failures = 2,
+              .failed = &failed) {
+        int result;
+        (void)bg_group_spawn(&g, task, NULL, .name = "one", .stack_size = 65536);
+        (void)bg_group_spawn_with(&g, task, struct order, 3, "soup");
+        while (bg_group_next(&g, &result) == 0) {
+            if (result < 0) {
+                (void)bg_group_cancel(&g);
+                break;
+            }
+        }
+    }
+    return rc;
+}
+
+static int by_functions(void)
+{
+    bg_group_t g;
+    bg_scope scope;
+    int rc = bg_group_open(&g, .limit = 2);
+    if (rc == 0) {
+        (void)bg_timeout_open(&scope, BG_S);
+        rc = bg_group_spawn(&g, task, NULL);
+        bg_scope_close(&scope);
+        rc = bg_group_close(&g);
+    }
+    return rc;
+}
+
+static int completed(void)
+{
+    bg_task *tasks[2];
+    int sum = 0;
+    tasks[0] = bg_spawn(task, NULL);
+    tasks[1] = bg_spawn_with(task, struct order, 3, "soup");
+    bg_as_completed (t, tasks, 2) {
+        sum += bg_await(t);
+    }
+    return sum + bg_gather(bg_spawn(task, NULL), bg_spawn(task, NULL, .name = "two"));
+}
+
+static int main_task(void *unused)
+{
+    (void)unused;
+    return blocks() + by_functions() + completed();
+}
+
+int main(void)
+{
+    return bg_run(main_task, NULL, .workers = 2, .name = "main") +
+           bg_explore(main_task, NULL, .seeds = 3);
+}
