@@ -17,12 +17,14 @@
 /*
  * The ranks, lowest first: all that may be held when a lock is taken stands above it here. Who
  * takes another one inside, by the code there is:
+ *   gate       wait queue: who was cancelled looks for its node
  *   wait queue timers, injector, then eventcount: a wait with a deadline; a group wakes its members
  *   timers     injector, then eventcount: a timer wakes a task of another runtime
  *   trimming   stacks: a trim looks at the lists
  * Everybody else takes nothing inside; their order is for those to come.
  */
 enum bgi_rank {
+    BGI_RANK_WAITQ_GATE = 4,
     BGI_RANK_WAITQ = 5,
     BGI_RANK_POOL = 8, /* of threads for blocking calls */
     BGI_RANK_TIMERS = 10,
@@ -33,6 +35,7 @@ enum bgi_rank {
     BGI_RANK_STACKS = 50,
     BGI_RANK_OVERFLOW = 60,     /* the process's fault handler */
     BGI_RANK_FAILURE_HOOK = 70, /* read and set; the hook is called without it */
+    BGI_RANK_LOCK_ORDER = 80,   /* of debug builds */
 };
 
 #if BGI_DEBUG

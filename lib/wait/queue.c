@@ -10,6 +10,9 @@ enum { SPINS = 1 };
 enum { SPINS = 64 };
 #endif
 
+/* A node's `taken`. */
+enum { QUEUED, TAKEN, MISSED };
+
 bgi_atomic bgi_waitq_asleep[BGI_WAITQ_COUNTS];
 
 /* Not the first look: the word may be left at any moment, and taken again by another. */
@@ -46,6 +49,24 @@ BGI_COLD void bgi_waitq_wake_sleeper(bgi_waitq *q)
     (void)bgi_futex_wake(&q->word, 1);
 }
 
+/* The worker's own items to the end of its queue, others where they belong; how many of its own. */
+static size_t send(bgi_worker *here, bgi_waiter *w)
+{
+    bgi_item *item = w->wake(w, here == NULL ? NULL : here->sched);
+    if (item == NULL) {
+        return 0;
+    }
+    bgi_push_quiet(here, item);
+    return 1;
+}
+
+static void tell(bgi_worker *here, size_t pushed)
+{
+    if (pushed != 0 && here->sched->workers > 1) {
+        bgi_notify(here->sched);
+    }
+}
+
 void bgi_wake_all(bgi_wake_list *l)
 {
     bgi_worker *here = bgi_worker_self();
@@ -55,38 +76,99 @@ void bgi_wake_all(bgi_wake_list *l)
         bgi_waiter *w = n->waiter;
         next = n->prev; /* the node is gone after the signal */
         if (bgi_waiter_signal(w)) {
-            bgi_item *item = w->wake(w, here == NULL ? NULL : here->sched);
-            if (item != NULL) {
-                bgi_push_quiet(here, item);
-                pushed++;
-            }
+            pushed += send(here, w);
         }
     }
-    if (pushed != 0 && here->sched->workers > 1) {
-        bgi_notify(here->sched);
+    tell(here, pushed);
+}
+
+/* ---- gone with the last wake-up ---- */
+
+/* One for many objects: it is taken by who has been cancelled, and by wakers that meet one. */
+static bgi_lock gates[16] = {[0 ... 15] = BGI_LOCK_INIT(BGI_RANK_WAITQ_GATE, "wait queue gate")};
+
+static bgi_lock *gate_of(const bgi_waitq *q)
+{
+    return &gates[((uintptr_t)q >> 4) % BGI_ARRAY_LEN(gates)];
+}
+
+/* Whoever of those taken out has gone to look has come back; the others will see that they were. */
+static void wait_for_lookers(bgi_waitq *q)
+{
+    bgi_lock *gate = gate_of(q);
+    bgi_lock_acquire(gate);
+    bgi_lock_release(gate);
+}
+
+/* In order; what is left are those that were claimed. */
+BGI_COLD static void claim_missed(bgi_waitq *q, bgi_wake_list *l)
+{
+    bgi_wait_node *n = l->first, *next;
+
+    wait_for_lookers(q);
+    l->first = l->last = NULL;
+    for (; n != NULL; n = next) {
+        next = n->prev; /* the node is gone after the signal, if that does not claim */
+        if (bgi_load(&n->taken) != MISSED || bgi_waiter_signal(n->waiter)) {
+            bgi_wake_list_add(l, n);
+        }
     }
 }
 
-/* On the stack of who waits; gone once the waiter is armed and the object left. */
+void bgi_waitq_claim_all(bgi_waitq *q, bgi_wake_list *l)
+{
+    int missed = 0;
+
+    for (bgi_wait_node *n = l->first; n != NULL; n = n->prev) {
+        if (bgi_unlikely(!bgi_waiter_claim(n->waiter))) {
+            bgi_store(&n->taken, MISSED);
+            missed = 1;
+        }
+    }
+    if (bgi_unlikely(missed)) {
+        claim_missed(q, l);
+    }
+}
+
+void bgi_waitq_wake_all(bgi_waitq *q, bgi_wake_list *l)
+{
+    bgi_waitq_claim_all(q, l);
+    if (l->first == l->last) {
+        if (l->first != NULL) {
+            bgi_waiter_wake(l->first->waiter);
+        }
+        return;
+    }
+    bgi_worker *here = bgi_worker_self();
+    size_t pushed = 0;
+    for (bgi_wait_node *n = l->first, *next; n != NULL; n = next) {
+        next = n->prev; /* the node is gone after the wake-up */
+        pushed += send(here, n->waiter);
+    }
+    tell(here, pushed);
+}
+
+/* ---- waiting ---- */
+
+/* On the stack of who waits; gone once the waiter is armed. */
 struct wait {
-    bgi_waitq *q;
-    bgi_word value;
     bgi_waiter *waiter;
     const bgi_wait_site *site;
 };
 
-/* Once armed, the waiter may be claimed by others, but then it enters, and so waits for the leave.
- */
 static int commit_queue(bgi_worker *here, bgi_fiber *self, void *arg)
 {
     const struct wait *wait = arg;
-    bgi_waitq *q = wait->q;
-    bgi_word value = wait->value;
-
     (void)here;
-    int armed = bgi_wait_arm(wait->waiter, self);
-    bgi_waitq_leave(q, value);
-    return !armed;
+    return !bgi_wait_arm(wait->waiter, self);
+}
+
+static int commit_hidden(bgi_worker *here, bgi_fiber *self, void *arg)
+{
+    const struct wait *wait = arg;
+    (void)here;
+    (void)self;
+    return bgi_waiter_arm(wait->waiter, BGI_MASK_ALL, 0) != BGI_ARM_ARMED;
 }
 
 static const char *call_of(void *arg)
@@ -101,27 +183,68 @@ static void describe(void *arg, char *text, size_t size)
 }
 
 const bgi_wait_kind bgi_wait_queue = {commit_queue, NULL, call_of, describe};
+const bgi_wait_kind bgi_wait_queue_hidden = {commit_hidden, NULL, call_of, describe};
 
-int bgi_waitq_wait(bgi_waitq *q, bgi_word value, bgi_wait_node *node, const bgi_wait_site *site)
+/* A canceller has claimed the waiter. 1: its node was in the queue and has been taken out, and the
+ * caller is inside; 0: a waker has been faster, and the object may be gone. */
+static int withdraw(bgi_waitq *q, bgi_wait_node *node, bgi_word *now)
+{
+    bgi_lock *gate = gate_of(q);
+    int queued = 0;
+
+    bgi_lock_acquire(gate);
+    if (bgi_load(&node->taken) == 0) {
+        *now = bgi_waitq_enter(q);
+        queued = bgi_wait_node_queued(node);
+        if (queued) {
+            bgi_waitq_remove(q, node);
+        } else {
+            bgi_waitq_leave(q, *now);
+        }
+    }
+    bgi_lock_release(gate);
+    return queued;
+}
+
+int bgi_waitq_wait_left(bgi_waitq *q, bgi_wait_node *node, const bgi_wait_site *site, bgi_word *now)
 {
     bgi_waiter *w = node->waiter;
-    struct wait wait = {q, value, w, site};
+    struct wait wait = {w, site};
 
     bgi_suspend(commit_queue, &wait);
     if (bgi_likely(bgi_waiter_reason(w) == BGI_REASON_WAKER)) {
         return 0;
     }
-    bgi_word now = bgi_waitq_enter(q);
-    int queued = bgi_wait_node_queued(node);
-    if (queued) {
-        bgi_waitq_remove(q, node);
-    }
-    bgi_waitq_leave(q, now);
-    if (queued) {
+    if (withdraw(q, node, now)) {
         return bgi_wait_failure(w);
     }
     bgi_waiter_await_signal(w);
     return 0;
+}
+
+int bgi_waitq_wait_inside(bgi_waitq *q, bgi_word value, bgi_wait_node *node,
+                          const bgi_wait_site *site, bgi_word *now)
+{
+    bgi_waitq_leave(q, value);
+    return bgi_waitq_wait_left(q, node, site, now);
+}
+
+int bgi_waitq_wait(bgi_waitq *q, bgi_word value, bgi_wait_node *node, const bgi_wait_site *site)
+{
+    bgi_word now;
+    int r = bgi_waitq_wait_inside(q, value, node, site, &now);
+    if (bgi_unlikely(r != 0)) {
+        bgi_waitq_leave(q, now);
+    }
+    return r;
+}
+
+void bgi_waitq_wait_hidden(bgi_waitq *q, bgi_word value, bgi_wait_node *node,
+                           const bgi_wait_site *site)
+{
+    struct wait wait = {node->waiter, site};
+    bgi_waitq_leave(q, value);
+    bgi_suspend(commit_hidden, &wait);
 }
 
 void bgi_waitq_wait_thread(bgi_waitq *q, bgi_word value, bgi_wait_node *node)

@@ -3,7 +3,7 @@
  *
  * An object is a word with a value of its own and a FIFO of those who wait for it. Whoever looks at
  * the list, or changes the value while somebody is in it, is inside: holds LOCK, a bit of the word.
- * Inside is short: a few dozen instructions, and at most a switch of stacks.
+ * Inside is short: a few dozen instructions.
  *
  * The word
  *   LOCK    (bit 0)     somebody is inside
@@ -34,18 +34,32 @@
  * of an address that is gone harms nobody). Nodes are taken out of the list inside, and their
  * waiters signalled after leaving: a waiter does not go on before, and its node lies on its stack.
  *
- * A wait: enter; look at the value; if it has to be, queue a node and suspend with a commit that
- * arms the waiter and leaves. From then on
- *   - a waker takes the node out, inside, gives it what it waits for, leaves, and signals it; or
- *   - a kick or a cancel claims the waiter. It enters: if its node is in the list it takes it out
- * and has failed, with nothing taken. Else a waker has been faster: it waits for the signal that it
- *     is owed, and has succeeded. The next wait fails.
+ * A wait: enter; look at the value; if it has to be, queue a node, leave, and suspend with a commit
+ * that arms the waiter. From when the node is queued
+ *   - a waker takes it out, inside, gives it what it waits for, leaves, and signals its waiter,
+ *     which keeps the signal if it is not armed yet; or
+ *   - a kick or a cancel claims the waiter. It withdraws: enters, and if its node is in the list it
+ *     takes it out and has failed, with nothing taken. Else a waker has been faster: it waits for
+ *     the signal that it is owed, and has succeeded. The next wait fails.
  * So what a waker gives is never lost, and never has to be passed on.
+ *
+ * Gone with the last wake-up. Who was cancelled enters an object to look for its node, though a
+ * waker may have taken it out. Where nobody but the woken ones can destroy the object that does not
+ * matter: it is one of them. But a condition may be destroyed by who has woken everybody, a barrier
+ * by the first that comes out. So a node says by itself that it has been taken out (`taken`), and
+ * who withdraws looks there first; and from this look to the end of its stay inside it holds a lock
+ * that does not lie in the object, its gate. A waker that takes care (bgi_waitq_claim_all) takes
+ * the nodes out, leaves, and claims the waiters. If it could claim all, none of them will withdraw.
+ * If not, it takes the gate and gives it back before it signals those it has missed: whoever was
+ * looking has come out of the object then, and whoever looks later sees that it was taken out.
+ *   taken  0 by who queues; 1 by who takes it out (both inside); -> the look of who withdraws, by
+ *          the gate, or inside. MISSED by the waker that has it in hand.
  *
  * Dropped: a bit for sleepers in the word (leaving is a second compare-and-swap then: 35 ns for
  * entering and leaving against 15); a lock of its own beside the value (an object that has been
- * given its last value could still be in somebody's unlock); wake-ups that the woken one has to
- * confirm (a cancelled one would have to pass them on, as asyncio's semaphore forgot to).
+ * given its last value could still be in somebody's unlock); leaving in the commit of the wait,
+ * after the switch of stacks (others spin meanwhile); wake-ups that the woken one has to confirm (a
+ * cancelled one would have to pass them on, as asyncio's semaphore forgot to).
  */
 #ifndef BGI_QUEUE_H
 #define BGI_QUEUE_H
@@ -61,9 +75,10 @@
 #define BGI_WAITQ_FLAGS (BGI_WAITQ_LOCK | BGI_WAITQ_QUEUED)
 
 typedef struct bgi_wait_node {
-    struct bgi_wait_node *next, *prev; /* a ring; NULL when it is in no list */
+    struct bgi_wait_node *next, *prev; /* a ring; next is NULL when it is in no list */
     bgi_waiter *waiter;
-    uintptr_t info; /* the object's own */
+    uintptr_t info;   /* the object's own */
+    bgi_atomic taken; /* 0 in a list; else 1, or the waker's; see wait/queue.c */
 } bgi_wait_node;
 
 /* All zero is one that nobody waits for, of value 0. */
@@ -126,6 +141,7 @@ BGI_INLINE void bgi_waitq_leave(bgi_waitq *q, bgi_word value)
 BGI_INLINE void bgi_waitq_push(bgi_waitq *q, bgi_wait_node *n)
 {
     bgi_wait_node *first = q->first;
+    bgi_store(&n->taken, 0);
     if (first == NULL) {
         n->next = n->prev = n;
         q->first = n;
@@ -150,6 +166,7 @@ BGI_INLINE void bgi_waitq_remove(bgi_waitq *q, bgi_wait_node *n)
         }
     }
     n->next = NULL;
+    bgi_store(&n->taken, 1);
 }
 
 /* The one that has waited longest, taken out, or NULL. */
@@ -164,7 +181,7 @@ BGI_INLINE bgi_wait_node *bgi_waitq_pop(bgi_waitq *q)
 
 BGI_INLINE int bgi_wait_node_queued(const bgi_wait_node *n)
 {
-    return n->next != NULL;
+    return bgi_load(&n->taken) == 0;
 }
 
 /* ---- waking, outside ---- */
@@ -198,6 +215,17 @@ BGI_INLINE void bgi_wake_list_add(bgi_wake_list *l, bgi_wait_node *n)
 /* Has all of them go on in this order, after those that are ready already. */
 void bgi_wake_all(bgi_wake_list *l);
 
+/*
+ * Likewise those who were taken out of q; and of them nobody touches q any more when the first goes
+ * on, and when this returns: see "Gone with the last wake-up" above. A single one is next on this
+ * worker.
+ */
+void bgi_waitq_wake_all(bgi_waitq *q, bgi_wake_list *l);
+
+/* The first half of that: claims the waiters. Those that are left in the list are the caller's to
+ * wake, or to have woken, some time; the others go on by themselves, and their nodes are gone. */
+void bgi_waitq_claim_all(bgi_waitq *q, bgi_wake_list *l);
+
 /* ---- waiting ---- */
 
 /* What a wait is, for reports: a constant. */
@@ -209,13 +237,42 @@ typedef struct bgi_wait_site {
 /*
  * Inside, with the node queued: leaves the object with `value` and waits, as the running task whose
  * waiter is node->waiter. 0: a waker has taken the node out. -ECANCELED, -ETIMEDOUT: it was taken
- * out unserved; what that means for those behind it is the object's to see to.
+ * out unserved.
  */
 int bgi_waitq_wait(bgi_waitq *q, bgi_word value, bgi_wait_node *node, const bgi_wait_site *site);
 
-/* Likewise as a plain thread, which waits until it is served; sets node->waiter, then queues. */
+/* Likewise, for objects to which it matters who has left: after a failure the caller is inside,
+ * with the word in *now. */
+int bgi_waitq_wait_inside(bgi_waitq *q, bgi_word value, bgi_wait_node *node,
+                          const bgi_wait_site *site, bgi_word *now);
+
+/* Likewise, hidden from all cancellation: until it is served. */
+void bgi_waitq_wait_hidden(bgi_waitq *q, bgi_word value, bgi_wait_node *node,
+                           const bgi_wait_site *site);
+
+/* The two halves of bgi_waitq_wait_inside, for who has something to do in between: outside, with
+ * the node queued, the object left. */
+int bgi_waitq_wait_left(bgi_waitq *q, bgi_wait_node *node, const bgi_wait_site *site,
+                        bgi_word *now);
+
+/* Inside: likewise as a plain thread, which waits until it is served; sets node->waiter, then
+ * queues. */
 void bgi_waitq_wait_thread(bgi_waitq *q, bgi_word value, bgi_wait_node *node);
 
-extern const bgi_wait_kind bgi_wait_queue;
+/* Inside: queues the node for the running task whose waiter this is, or, if it is NULL, the plain
+ * thread that calls; leaves, and waits. */
+BGI_INLINE int bgi_waitq_join(bgi_waitq *q, bgi_word value, bgi_wait_node *node, bgi_waiter *waiter,
+                              const bgi_wait_site *site)
+{
+    node->waiter = waiter;
+    if (waiter == NULL) {
+        bgi_waitq_wait_thread(q, value, node);
+        return 0;
+    }
+    bgi_waitq_push(q, node);
+    return bgi_waitq_wait(q, value, node, site);
+}
+
+extern const bgi_wait_kind bgi_wait_queue, bgi_wait_queue_hidden;
 
 #endif

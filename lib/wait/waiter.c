@@ -5,12 +5,12 @@
 #include <errno.h>
 #include <stdio.h>
 
-int bgi_waiter_expire(bgi_waiter *w)
+BGI_INLINE int claim(bgi_waiter *w, enum bgi_reason reason)
 {
     bgi_word s = bgi_load(&w->state);
     while ((s & BGI_WAITER_ARMED) != 0) {
         bgi_word want = (s & ~(BGI_WAITER_ARMED | BGI_WAITER_MASK)) |
-                        ((bgi_word)BGI_REASON_TIMER << BGI_WAITER_REASON_SHIFT);
+                        ((bgi_word)reason << BGI_WAITER_REASON_SHIFT);
         bgi_word found = bgi_cas_fetch(&w->state, s, want);
         if (found == s) {
             return 1;
@@ -18,6 +18,16 @@ int bgi_waiter_expire(bgi_waiter *w)
         s = found;
     }
     return 0;
+}
+
+int bgi_waiter_claim(bgi_waiter *w)
+{
+    return claim(w, BGI_REASON_WAKER);
+}
+
+int bgi_waiter_expire(bgi_waiter *w)
+{
+    return claim(w, BGI_REASON_TIMER);
 }
 
 /* Sets the bit, and claims it if it waits and the depth is not hidden from it. */

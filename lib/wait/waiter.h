@@ -38,7 +38,7 @@
  *   CANCEL    -> REASON canceller                arm, MASK 0, not KICKED: not armed
  *   KICKED    -> -                               look: the scopes are looked at after this
  *   -         -> KICKED                          look: one that is hidden now has expired
- *   ARMED     -> REASON waker                    signal: claimed
+ *   ARMED     -> REASON waker                    signal, claim: claimed; claim, not armed: nothing
  *   SIGNALS n -> SIGNALS n+1                     signal, not armed
  *   ARMED     -> REASON timer                    expire: claimed; not armed: nothing
  *   any       -> KICKED or CANCEL; and ARMED, depth >= MASK -> REASON canceller: claimed
@@ -163,6 +163,10 @@ BGI_INLINE int bgi_waiter_signal(bgi_waiter *w)
         s = found;
     }
 }
+
+/* Likewise, but leaves no signal: 0 if it is not armed, or not any more; the registration is still
+ * to be paid. */
+int bgi_waiter_claim(bgi_waiter *w);
 
 /* A timer, under the lock of its service: 1 if it claimed the waiter. */
 int bgi_waiter_expire(bgi_waiter *w);
