@@ -12,6 +12,7 @@
 #include <brigade/group.h>
 #include <brigade/runtime.h>
 #include <brigade/scope.h>
+#include <brigade/sync.h>
 #include <brigade/task.h>
 #include <brigade/time.h>
 #include <brigade/timer.h>

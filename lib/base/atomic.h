@@ -95,6 +95,18 @@ BGI_INLINE bgi_word bgi_cas_fetch(bgi_atomic *p, bgi_word old, bgi_word want)
     return AO_fetch_compare_and_swap_full(p, old, want);
 }
 
+BGI_INLINE bgi_word bgi_cas_fetch_acquire(bgi_atomic *p, bgi_word old, bgi_word want)
+{
+    bgi_point();
+    return AO_fetch_compare_and_swap_acquire(p, old, want);
+}
+
+BGI_INLINE bgi_word bgi_cas_fetch_release(bgi_atomic *p, bgi_word old, bgi_word want)
+{
+    bgi_point();
+    return AO_fetch_compare_and_swap_release(p, old, want);
+}
+
 BGI_INLINE bgi_word bgi_fetch_add(bgi_atomic *p, bgi_word n)
 {
     bgi_point();

@@ -66,6 +66,9 @@ typedef struct bgi_stack {
     uint32_t batch_count;         /* likewise */
     size_t nominal;               /* the size as asked for, rounded up; what messages name */
     uintptr_t note[3];            /* the user's, for reports (core/sim.h) */
+#if BGI_DEBUG
+    void *held; /* the user's: what the task on it holds (sync/owned.h); NULL between bodies */
+#endif
 } bgi_stack;
 
 struct bgi_stack_cache {

@@ -192,11 +192,14 @@ bg_task *bg_runtime_spawn_opts(bg_runtime *rt, bg_fn fn, void *arg, const bg_spa
 }
 
 /* After the body, on its stack. */
-BGI_INLINE void check_scopes_left(const bg_task *t)
+BGI_INLINE void check_nothing_left(const bg_task *t)
 {
 #if BGI_DEBUG
     if (t->fiber.stack->scope != NULL) {
         bgi_misuse("bg_scope_close", bg_task_name(t), "the task has ended within an open scope");
+    }
+    if (t->fiber.stack->held != NULL) {
+        bgi_misuse("bg_mutex_unlock", bg_task_name(t), "the task has ended with a mutex held");
     }
 #endif
     (void)t;
@@ -207,7 +210,7 @@ bgi_item *bgi_task_body(bgi_worker *w, bgi_fiber *f)
     bg_task *t = bgi_task_of(f);
     f->stack->timed_out = 0;
     f->result = bgi_likely(!bgi_waiter_cancelled(&t->waiter)) ? t->fn(t->arg) : -ECANCELED;
-    check_scopes_left(t);
+    check_nothing_left(t);
     (void)w; /* perhaps another one by now */
     return bgi_task_end(bgi_worker_self(), t);
 }
@@ -217,7 +220,7 @@ bgi_item *bgi_task_body_simulated(bgi_worker *w, bgi_fiber *f)
     bg_task *t = bgi_task_of(f);
     f->stack->timed_out = 0;
     f->result = bgi_waiter_cancelled(&t->waiter) ? -ECANCELED : t->fn(t->arg);
-    check_scopes_left(t);
+    check_nothing_left(t);
     w = bgi_worker_self();
     w->current = NULL; /* from here on it cannot be held up: its record may go */
     bgi_item *next = bgi_task_end(w, t);
