@@ -7,28 +7,9 @@
  * baseline. Nothing is warmed up before memory is measured; spawn_gather reports its first round
  * and, as again, a second one on memory the process already has.
  */
-#include "measure.h"
-
-#include <brigade.h>
+#include "workloads.h"
 
 #include "base/atomic.h"
-
-typedef struct {
-    int argc;
-    char **argv;
-    int status;
-} bm_job;
-
-static int64_t bm_opt(const bm_job *job, const char *key, int64_t fallback)
-{
-    return bm_arg(job->argc, job->argv, key, fallback);
-}
-
-static size_t bm_size(const bm_job *job, const char *key, int64_t fallback)
-{
-    int64_t v = bm_opt(job, key, fallback);
-    return v < 1 ? 1 : (size_t)v;
-}
 
 /* ---- yield: two tasks that alternate ------------------------------------------------------- */
 
@@ -340,15 +321,16 @@ static int bm_yield_diff(bm_job *job)
     return bm_yield(job, bm_yield_down);
 }
 
-static const struct {
-    const char *name;
-    int (*run)(bm_job *);
-    unsigned workers;
-} bm_table[] = {
-    {"yield_same", bm_yield_same, 1},   {"yield_diff", bm_yield_diff, 1},
-    {"spawn_await", bm_spawn_await, 1}, {"spawn_gather", bm_spawn_gather, 1},
-    {"sleepers", bm_sleepers, 2},       {"after", bm_after, 1},
-    {"timeout", bm_timeout, 1},         {"hog", bm_hogs, 2},
+static const bm_workload bm_table[] = {
+    {"yield_same", bm_yield_same, 1},
+    {"yield_diff", bm_yield_diff, 1},
+    {"spawn_await", bm_spawn_await, 1},
+    {"spawn_gather", bm_spawn_gather, 1},
+    {"sleepers", bm_sleepers, 2},
+    {"after", bm_after, 1},
+    {"timeout", bm_timeout, 1},
+    {"hog", bm_hogs, 2},
+    {NULL, NULL, 0},
 };
 
 static int (*bm_chosen)(bm_job *);
@@ -365,25 +347,31 @@ static int bm_main(void *arg)
     return 0;
 }
 
+static const bm_workload *bm_find(const bm_workload *table, const char *name)
+{
+    for (; table->name; table++)
+        if (!strcmp(table->name, name))
+            return table;
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && !strcmp(argv[1], "version")) {
         printf("brigade " BM_VERSION ", " BM_COMPILER "\n");
         return 0;
     }
-    for (size_t i = 0; argc > 1 && i < sizeof bm_table / sizeof *bm_table; i++) {
-        if (strcmp(argv[1], bm_table[i].name) != 0)
-            continue;
-        bm_job job = {argc, argv, BM_FAILED};
-        bm_chosen = bm_table[i].run;
-        unsigned workers = (unsigned)bm_arg(argc, argv, "workers", bm_table[i].workers);
-        /* spawn_gather keeps its tasks waiting while it spawns, which takes longer than the runtime
-         * puts up with: a spare worker would run them meanwhile. */
-        int spares = bm_chosen == bm_spawn_gather ? BG_NO_SPARES : 0;
-        int rc = bg_run(bm_main, &job, .workers = workers, .spares = spares);
-        if (rc < 0)
-            return bm_fail(bg_strerror(rc));
-        return job.status;
-    }
-    return bm_cannot("no such workload");
+    const bm_workload *w = argc > 1 ? bm_find(bm_table, argv[1]) : NULL;
+    if (!w && argc > 1)
+        w = bm_find(bm_sync_workloads, argv[1]);
+    if (!w)
+        return bm_cannot("no such workload");
+    bm_job job = {argc, argv, BM_FAILED};
+    bm_chosen = w->run;
+    unsigned workers = (unsigned)bm_arg(argc, argv, "workers", w->workers);
+    /* spawn_gather keeps its tasks waiting while it spawns, which takes longer than the runtime
+     * puts up with: a spare worker would run them meanwhile. */
+    int spares = bm_chosen == bm_spawn_gather ? BG_NO_SPARES : 0;
+    int rc = bg_run(bm_main, &job, .workers = workers, .spares = spares);
+    return rc < 0 ? bm_fail(bg_strerror(rc)) : job.status;
 }
