@@ -178,10 +178,29 @@ static void report_unawaited(bg_task *t, void *arg)
     bgi_task_drop_extra(t);
 }
 
+/* A task that a callback spawned while the last one ended elsewhere: nobody has run it, nor would
+ * it have done anything, since it was cancelled from the start. */
+static void end_late(bg_task *t, void *arg)
+{
+    bg_runtime *rt = arg;
+    bgi_word done = bgi_load(&t->done);
+    if (done == BGI_TASK_LIVE || done == BGI_TASK_DETACHED) {
+        t->fiber.result = -ECANCELED;
+        bgi_store(&t->done, BGI_TASK_DONE);
+        bgi_count_owned(&rt->cache[0].ended, 1);
+        if (rt->max_tasks != 0) {
+            (void)bgi_fetch_sub(&rt->alive, 1);
+        }
+    }
+}
+
 static void finish(bg_runtime *rt)
 {
     bgi_sched_join(rt->sched);
     bgi_blocking_end(rt);
+    if (bgi_unlikely(bgi_tasks_live(rt) != 0)) {
+        bgi_task_each(rt, end_late, rt);
+    }
     bgi_tasks_check_ended(rt);
     bgi_task_each(rt, report_unawaited, NULL);
     release(rt);

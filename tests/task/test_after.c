@@ -4,8 +4,16 @@
 #include "check.h"
 
 #include "base/stress.h"
+#include "core/sched.h"
 
 static bgi_atomic calls;
+
+static int must_not_run(void *arg)
+{
+    (void)arg;
+    CHECK(0);
+    return -EIO;
+}
 
 static int count_call(void *arg)
 {
@@ -207,6 +215,41 @@ Test(after, what_is_pending_at_the_end_is_dropped)
         RUN(main_leaves_some, NULL, .workers = w);
         cr_assert_leq(bgi_load(&calls), 301);
         cr_assert_eq(bgi_alloc_live(), before);
+    }
+}
+
+/* Spawns when the scheduler has stopped already, the last task having ended elsewhere. */
+static int spawn_late(void *arg)
+{
+    bgi_sched *s = bgi_worker_self()->sched;
+    (void)arg;
+    bgi_store_release(&calls, 1);
+    while (!bgi_load_acquire(&s->stopping)) {
+        (void)sched_yield();
+    }
+    bg_detach(bg_spawn(must_not_run, NULL));
+    CHECK(bg_spawn_with(must_not_run, int, 7) != NULL); /* nor given back */
+    return 0;
+}
+
+static int main_calls_late(void *arg)
+{
+    (void)arg;
+    bgi_store(&calls, 0);
+    CHECK(bg_after(0, spawn_late, NULL) == 0);
+    yield_until(&calls, 1);
+    return 0;
+}
+
+Test(after, a_callback_may_spawn_when_all_is_over)
+{
+    for (int limited = 0; limited < 2; limited++) {
+        EACH_WORKER_COUNT(w)
+        {
+            size_t before = bgi_alloc_live();
+            RUN(main_calls_late, NULL, .workers = w, .max_tasks = limited ? 10 : 0);
+            cr_assert_eq(bgi_alloc_live(), before);
+        }
     }
 }
 
