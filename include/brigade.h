@@ -7,6 +7,7 @@
 #define BRIGADE_H
 
 #include <brigade/blocking.h>
+#include <brigade/chan.h>
 #include <brigade/error.h>
 #include <brigade/explore.h>
 #include <brigade/group.h>

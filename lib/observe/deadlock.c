@@ -1,6 +1,7 @@
 #include "observe/deadlock.h"
 
 #include "base/symbol.h"
+#include "sync/chan.h"
 #include "wait/queue.h"
 
 #include <inttypes.h>
@@ -11,9 +12,9 @@
 enum { FRAMES = 32, LINE = 512 };
 
 /* Every wait there is; the layers above bring theirs. */
-static const bgi_wait_kind *const kinds[] = {&bgi_wait_await,  &bgi_wait_any,
-                                             &bgi_wait_signal, &bgi_wait_sleep,
-                                             &bgi_wait_queue,  &bgi_wait_queue_hidden};
+static const bgi_wait_kind *const kinds[] = {
+    &bgi_wait_await, &bgi_wait_any,          &bgi_wait_signal, &bgi_wait_sleep,
+    &bgi_wait_queue, &bgi_wait_queue_hidden, &bgi_wait_chan};
 
 static void put(const char *line)
 {

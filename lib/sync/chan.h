@@ -1,0 +1,179 @@
+/*
+ * Channels, from the inside: what select shares with sync/chan.c, which has the design note.
+ */
+#ifndef BGI_CHAN_H
+#define BGI_CHAN_H
+
+#include "sync/door.h"
+
+#include <brigade/chan.h>
+#include <errno.h>
+#include <string.h>
+
+struct bg_chan {
+    bgi_door door;
+    uint32_t closed;
+    uint32_t capacity;
+    bgi_atomic count; /* items in the ring; stored inside, read by anybody (relaxed) */
+    uint32_t head;    /* the slot of the oldest */
+    uint32_t tail;    /* the slot of the next to come */
+    size_t elem_size;
+    BGI_ALIGNED(16) unsigned char ring[];
+};
+
+/* A select that waits, in one or several channels (sync/select.c).
+ * claim: 0 -> 1 + the index of a case, by who serves it, inside its channel; 0 -> BGI_SELECT_OVER
+ * by itself, when its wait has ended otherwise. Compare-and-swaps; the first one decides. */
+typedef struct bgi_select {
+    bgi_atomic claim;
+} bgi_select;
+
+#define BGI_SELECT_OVER (~(bgi_word)0)
+
+enum bgi_chan_kind { BGI_CHAN_SEND, BGI_CHAN_RECV };
+
+/* Who waits in a channel: on its stack, or in the case of a select. */
+typedef struct bgi_chan_node {
+    bgi_wait_node node; /* first; info: what for, a bgi_chan_kind */
+    void *data;         /* where the item lies, or goes; NULL: it is dropped */
+    bgi_select *select; /* NULL: it waits for this alone */
+    uint32_t index;     /* of its case */
+    int result;         /* 0, or -EPIPE by who closes the channel */
+} bgi_chan_node;
+
+BGI_INLINE bgi_chan_node *bgi_chan_node_of(bgi_wait_node *n)
+{
+    return BGI_CONTAINER_OF(n, bgi_chan_node, node);
+}
+
+BGI_INLINE void bgi_chan_copy(void *to, const void *from, size_t size)
+{
+    switch (size) {
+    case 0:
+        break;
+    case 4:
+        memcpy(to, from, 4);
+        break;
+    case 8:
+        memcpy(to, from, 8);
+        break;
+    case 16:
+        memcpy(to, from, 16);
+        break;
+    default:
+        memcpy(to, from, size);
+        break;
+    }
+}
+
+/* ---- inside ---- */
+
+bgi_chan_node *bgi_chan_take_slow(bg_chan *ch, uintptr_t kind);
+
+/* Who has waited longest for this, taken out and claimed, or NULL. To be woken after leaving. */
+BGI_INLINE bgi_chan_node *bgi_chan_take(bg_chan *ch, uintptr_t kind)
+{
+    bgi_wait_node *n = ch->door.q.first;
+    if (n == NULL) {
+        return NULL;
+    }
+    if (bgi_unlikely(n->info != kind || bgi_chan_node_of(n)->select != NULL)) {
+        return bgi_chan_take_slow(ch, kind);
+    }
+    bgi_waitq_remove(&ch->door.q, n);
+    return bgi_chan_node_of(n);
+}
+
+BGI_INLINE unsigned char *bgi_chan_slot(bg_chan *ch, uint32_t i)
+{
+    return ch->ring + i * ch->elem_size;
+}
+
+BGI_INLINE uint32_t bgi_chan_after(const bg_chan *ch, uint32_t i)
+{
+    return i + 1 == ch->capacity ? 0 : i + 1;
+}
+
+BGI_INLINE void bgi_chan_put(bg_chan *ch, const void *item)
+{
+    bgi_chan_copy(bgi_chan_slot(ch, ch->tail), item, ch->elem_size);
+    ch->tail = bgi_chan_after(ch, ch->tail);
+}
+
+BGI_INLINE void bgi_chan_get(bg_chan *ch, void *item)
+{
+    if (bgi_likely(item != NULL)) {
+        bgi_chan_copy(item, bgi_chan_slot(ch, ch->head), ch->elem_size);
+    }
+    ch->head = bgi_chan_after(ch, ch->head);
+}
+
+/*
+ * Sends if that needs no wait: 0, -EPIPE, or -EAGAIN: it does. *partner: whose wait it has ended,
+ * or NULL; after leaving, the item is to be given to it.
+ */
+BGI_INLINE int bgi_chan_send_inside(bg_chan *ch, const void *item, bgi_chan_node **partner)
+{
+    *partner = bgi_chan_take(ch, BGI_CHAN_RECV);
+    if (*partner != NULL) {
+        return 0;
+    }
+    if (bgi_unlikely(ch->closed != 0)) {
+        return -EPIPE;
+    }
+    bgi_word count = bgi_load(&ch->count);
+    if (count == ch->capacity) {
+        return -EAGAIN;
+    }
+    bgi_chan_put(ch, item);
+    bgi_store(&ch->count, count + 1);
+    return 0;
+}
+
+/* After leaving; the channel may be gone, `size` is its items'. */
+BGI_INLINE void bgi_chan_give(bgi_chan_node *partner, const void *item, size_t size)
+{
+    if (bgi_likely(partner->data != NULL)) {
+        bgi_chan_copy(partner->data, item, size);
+    }
+    bgi_waitq_wake(&partner->node);
+}
+
+/*
+ * Receives if that needs no wait, likewise. *from: where the item still has to be taken from after
+ * leaving, before the partner is woken, or NULL.
+ */
+BGI_INLINE int bgi_chan_recv_inside(bg_chan *ch, void *item, bgi_chan_node **partner,
+                                    const void **from)
+{
+    bgi_word count = bgi_load(&ch->count);
+    *from = NULL;
+    if (count != 0) {
+        bgi_chan_get(ch, item);
+        *partner = bgi_chan_take(ch, BGI_CHAN_SEND);
+        if (*partner != NULL) {
+            bgi_chan_put(ch, (*partner)->data);
+        } else {
+            bgi_store(&ch->count, count - 1);
+        }
+        return 0;
+    }
+    *partner = bgi_chan_take(ch, BGI_CHAN_SEND);
+    if (*partner != NULL) {
+        *from = (*partner)->data;
+        return 0;
+    }
+    return bgi_unlikely(ch->closed != 0) ? -EPIPE : -EAGAIN;
+}
+
+BGI_INLINE void bgi_chan_got(bgi_chan_node *partner, void *item, const void *from, size_t size)
+{
+    if (from != NULL && item != NULL) {
+        bgi_chan_copy(item, from, size);
+    }
+    bgi_waitq_wake(&partner->node);
+}
+
+extern const bgi_wait_kind bgi_wait_chan;
+
+#endif
