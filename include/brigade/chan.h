@@ -41,11 +41,11 @@ typedef struct bg_chan bg_chan;
 BG_API bg_chan *bg_chan_create(size_t elem_size, size_t capacity);
 
 /*
- * Frees the channel; items that are still in it are dropped. Nobody may wait on it (misuse in debug
- * builds), or begin to use it. Who has learned by the channel itself that the other is done may
- * destroy it at once, even while the other's call is still returning: a receiver that got the last
- * item, or anybody who was told -EPIPE by the close. From any thread; does not suspend. NULL is
- * ignored.
+ * Frees the channel; items that are still in it are dropped. Nobody may wait in it (misuse in debug
+ * builds), and nobody begin to use it. It may go while a call of another's is still returning: of
+ * one that waited when bg_close was called; of a sender whose item was received; of the receiver,
+ * when there was no room for the item and bg_send has returned. From any thread; does not suspend.
+ * NULL is ignored.
  */
 BG_API void bg_chan_destroy(bg_chan *chan);
 

@@ -24,9 +24,10 @@
  * Who waits leaves the door before it suspends, so that no switch of stacks lies inside. A waker
  * may then be faster than the commit, which finds its signal and does not wait.
  *
- * Every party is done with the channel when it leaves, or is woken: who learns by an item, or by
- * -EPIPE, that the other is done may destroy it. (One that was cancelled leaves by its own last
- * entry.)
+ * Who sends or receives is done with the channel when it leaves, who waits when it has been taken
+ * out of the queue (if it was cancelled meanwhile, when it has passed the gate: see "Gone with the
+ * last wake-up" in wait/queue.h). So who learns by an item or by -EPIPE that the other is done may
+ * destroy the channel, and so may who has closed it, if all others waited in it.
  *
  * What a switch costs on the way back: the functions that a task suspends in return to the place
  * they were called from, which the processor's return stack knows nothing of, since another task's
@@ -108,8 +109,9 @@ BGI_COLD bgi_chan_node *bgi_chan_take_slow(bg_chan *ch, uintptr_t kind)
     do {
         bgi_wait_node *next = n->next == q->first ? NULL : n->next;
         if (n->info == kind) {
-            bgi_waitq_remove(q, n);
-            if (claim(bgi_chan_node_of(n))) {
+            int claimed = claim(bgi_chan_node_of(n));
+            bgi_waitq_remove(q, n); /* one that was not claimed may be gone after this */
+            if (claimed) {
                 return bgi_chan_node_of(n);
             }
         }
@@ -141,6 +143,25 @@ static void describe(void *arg, char *text, size_t size)
 
 const bgi_wait_kind bgi_wait_chan = {commit_wait, NULL, call_of, describe};
 
+/* A canceller has claimed the waiter. 0: a waker has been faster, and the channel may be gone. */
+static int withdraw(bg_chan *ch, bgi_chan_node *n)
+{
+    bgi_lock *gate = bgi_waitq_gate(&ch->door.q);
+    int queued = 0;
+
+    bgi_lock_acquire(gate);
+    if (bgi_wait_node_queued(&n->node)) {
+        enum bgi_door_way way = bgi_door_enter(&ch->door, bgi_worker_self());
+        queued = bgi_wait_node_queued(&n->node);
+        if (queued) {
+            bgi_waitq_remove(&ch->door.q, &n->node);
+        }
+        bgi_door_leave(&ch->door, way);
+    }
+    bgi_lock_release(gate);
+    return queued;
+}
+
 /* Inside. The waiter's, or (NULL) a plain thread's. */
 static BGI_NOINLINE BGI_RETURN_BY_JUMP int wait(bg_chan *ch, enum bgi_door_way way, bgi_waiter *w,
                                                 void *data, enum bgi_chan_kind kind)
@@ -157,13 +178,7 @@ static BGI_NOINLINE BGI_RETURN_BY_JUMP int wait(bg_chan *ch, enum bgi_door_way w
     if (bgi_likely(bgi_waiter_reason(w) == BGI_REASON_WAKER)) {
         return n.result;
     }
-    way = bgi_door_enter(&ch->door, bgi_worker_self());
-    int queued = bgi_wait_node_queued(&n.node);
-    if (queued) {
-        bgi_waitq_remove(&ch->door.q, &n.node);
-    }
-    bgi_door_leave(&ch->door, way);
-    if (queued) {
+    if (withdraw(ch, &n)) {
         return bgi_wait_failure(w);
     }
     bgi_waiter_await_signal(w);
@@ -184,7 +199,7 @@ BGI_INLINE int send(bg_chan *ch, const void *item, enum bgi_door_way *way, int s
     size_t size = ch->elem_size;
     bgi_door_leave(&ch->door, *way);
     if (partner != NULL) {
-        bgi_chan_give(partner, item, size);
+        bgi_chan_give(ch, partner, item, size);
     }
     return r;
 }
@@ -228,7 +243,7 @@ BGI_INLINE int recv(bg_chan *ch, void *item, enum bgi_door_way *way, int stay)
     size_t size = ch->elem_size;
     bgi_door_leave(&ch->door, *way);
     if (partner != NULL) {
-        bgi_chan_got(partner, item, from, size);
+        bgi_chan_got(ch, partner, item, from, size);
     }
     return r;
 }
@@ -274,13 +289,15 @@ int bg_close(bg_chan *ch)
         return -EALREADY;
     }
     ch->closed = 1;
-    for (bgi_wait_node *n; (n = bgi_waitq_pop(&ch->door.q)) != NULL;) {
-        if (claim(bgi_chan_node_of(n))) {
+    for (bgi_wait_node *n; (n = ch->door.q.first) != NULL;) {
+        int claimed = claim(bgi_chan_node_of(n));
+        bgi_waitq_remove(&ch->door.q, n);
+        if (claimed) {
             bgi_chan_node_of(n)->result = -EPIPE;
             bgi_wake_list_add(&wake, n);
         }
     }
     bgi_door_leave(&ch->door, way);
-    bgi_wake_all(&wake);
+    bgi_waitq_wake_all(&ch->door.q, &wake);
     return 0;
 }

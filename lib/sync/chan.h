@@ -130,13 +130,14 @@ BGI_INLINE int bgi_chan_send_inside(bg_chan *ch, const void *item, bgi_chan_node
     return 0;
 }
 
-/* After leaving; the channel may be gone, `size` is its items'. */
-BGI_INLINE void bgi_chan_give(bgi_chan_node *partner, const void *item, size_t size)
+/* After leaving; the channel may be gone: it is known by its address alone, `size` is its items'.
+ */
+BGI_INLINE void bgi_chan_give(bg_chan *ch, bgi_chan_node *partner, const void *item, size_t size)
 {
     if (bgi_likely(partner->data != NULL)) {
         bgi_chan_copy(partner->data, item, size);
     }
-    bgi_waitq_wake(&partner->node);
+    bgi_waitq_wake_one(&ch->door.q, &partner->node);
 }
 
 /*
@@ -166,12 +167,13 @@ BGI_INLINE int bgi_chan_recv_inside(bg_chan *ch, void *item, bgi_chan_node **par
     return bgi_unlikely(ch->closed != 0) ? -EPIPE : -EAGAIN;
 }
 
-BGI_INLINE void bgi_chan_got(bgi_chan_node *partner, void *item, const void *from, size_t size)
+BGI_INLINE void bgi_chan_got(bg_chan *ch, bgi_chan_node *partner, void *item, const void *from,
+                             size_t size)
 {
     if (from != NULL && item != NULL) {
         bgi_chan_copy(item, from, size);
     }
-    bgi_waitq_wake(&partner->node);
+    bgi_waitq_wake_one(&ch->door.q, &partner->node);
 }
 
 extern const bgi_wait_kind bgi_wait_chan;

@@ -87,7 +87,7 @@ void bgi_wake_all(bgi_wake_list *l)
 /* One for many objects: it is taken by who has been cancelled, and by wakers that meet one. */
 static bgi_lock gates[16] = {[0 ... 15] = BGI_LOCK_INIT(BGI_RANK_WAITQ_GATE, "wait queue gate")};
 
-static bgi_lock *gate_of(const bgi_waitq *q)
+bgi_lock *bgi_waitq_gate(const bgi_waitq *q)
 {
     return &gates[((uintptr_t)q >> 4) % BGI_ARRAY_LEN(gates)];
 }
@@ -95,9 +95,15 @@ static bgi_lock *gate_of(const bgi_waitq *q)
 /* Whoever of those taken out has gone to look has come back; the others will see that they were. */
 static void wait_for_lookers(bgi_waitq *q)
 {
-    bgi_lock *gate = gate_of(q);
+    bgi_lock *gate = bgi_waitq_gate(q);
     bgi_lock_acquire(gate);
     bgi_lock_release(gate);
+}
+
+BGI_COLD void bgi_waitq_wake_missed(bgi_waitq *q, bgi_wait_node *n)
+{
+    wait_for_lookers(q);
+    bgi_waitq_wake(n);
 }
 
 /* In order; what is left are those that were claimed. */
@@ -189,7 +195,7 @@ const bgi_wait_kind bgi_wait_queue_hidden = {commit_hidden, NULL, call_of, descr
  * caller is inside; 0: a waker has been faster, and the object may be gone. */
 static int withdraw(bgi_waitq *q, bgi_wait_node *node, bgi_word *now)
 {
-    bgi_lock *gate = gate_of(q);
+    bgi_lock *gate = bgi_waitq_gate(q);
     int queued = 0;
 
     bgi_lock_acquire(gate);

@@ -222,9 +222,25 @@ void bgi_wake_all(bgi_wake_list *l);
  */
 void bgi_waitq_wake_all(bgi_waitq *q, bgi_wake_list *l);
 
+/* Likewise one alone, which is next on this worker. */
+void bgi_waitq_wake_missed(bgi_waitq *q, bgi_wait_node *n);
+
+BGI_INLINE void bgi_waitq_wake_one(bgi_waitq *q, bgi_wait_node *n)
+{
+    bgi_waiter *w = n->waiter;
+    if (bgi_likely(bgi_waiter_claim(w))) {
+        bgi_waiter_wake(w);
+    } else {
+        bgi_waitq_wake_missed(q, n);
+    }
+}
+
 /* The first half of that: claims the waiters. Those that are left in the list are the caller's to
  * wake, or to have woken, some time; the others go on by themselves, and their nodes are gone. */
 void bgi_waitq_claim_all(bgi_waitq *q, bgi_wake_list *l);
+
+/* The gate of an object, for who withdraws from it by a door of its own. */
+bgi_lock *bgi_waitq_gate(const bgi_waitq *q);
 
 /* ---- waiting ---- */
 

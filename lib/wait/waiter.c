@@ -5,31 +5,6 @@
 #include <errno.h>
 #include <stdio.h>
 
-BGI_INLINE int claim(bgi_waiter *w, enum bgi_reason reason)
-{
-    bgi_word s = bgi_load(&w->state);
-    while ((s & BGI_WAITER_ARMED) != 0) {
-        bgi_word want = (s & ~(BGI_WAITER_ARMED | BGI_WAITER_MASK)) |
-                        ((bgi_word)reason << BGI_WAITER_REASON_SHIFT);
-        bgi_word found = bgi_cas_fetch(&w->state, s, want);
-        if (found == s) {
-            return 1;
-        }
-        s = found;
-    }
-    return 0;
-}
-
-int bgi_waiter_claim(bgi_waiter *w)
-{
-    return claim(w, BGI_REASON_WAKER);
-}
-
-int bgi_waiter_expire(bgi_waiter *w)
-{
-    return claim(w, BGI_REASON_TIMER);
-}
-
 /* Sets the bit, and claims it if it waits and the depth is not hidden from it. */
 static int kick(bgi_waiter *w, uint32_t depth, bgi_word bit)
 {

@@ -164,12 +164,33 @@ BGI_INLINE int bgi_waiter_signal(bgi_waiter *w)
     }
 }
 
+BGI_INLINE int bgi_waiter_claim_as(bgi_waiter *w, enum bgi_reason reason)
+{
+    bgi_word s = bgi_load(&w->state);
+    while (bgi_likely((s & BGI_WAITER_ARMED) != 0)) {
+        bgi_word want = (s & ~(BGI_WAITER_ARMED | BGI_WAITER_MASK)) |
+                        ((bgi_word)reason << BGI_WAITER_REASON_SHIFT);
+        bgi_word found = bgi_cas_fetch(&w->state, s, want);
+        if (bgi_likely(found == s)) {
+            return 1;
+        }
+        s = found;
+    }
+    return 0;
+}
+
 /* Likewise, but leaves no signal: 0 if it is not armed, or not any more; the registration is still
  * to be paid. */
-int bgi_waiter_claim(bgi_waiter *w);
+BGI_INLINE int bgi_waiter_claim(bgi_waiter *w)
+{
+    return bgi_waiter_claim_as(w, BGI_REASON_WAKER);
+}
 
 /* A timer, under the lock of its service: 1 if it claimed the waiter. */
-int bgi_waiter_expire(bgi_waiter *w);
+BGI_INLINE int bgi_waiter_expire(bgi_waiter *w)
+{
+    return bgi_waiter_claim_as(w, BGI_REASON_TIMER);
+}
 
 /* A canceller: 1 if it claimed the waiter. The waiter must be known to exist. */
 int bgi_waiter_cancel(bgi_waiter *w);
