@@ -57,6 +57,9 @@ void bgi_bias_init(bgi_bias *b, unsigned rank, const char *name)
 int bgi_bias_enter_slow(bgi_bias *b)
 {
     bgi_store_release(&b->inside, 0); /* stand back: the stranger waits for it */
+#if BGI_DEBUG
+    bgi_rank_release(b->lock.rank, b->lock.name); /* from here on it is the inner lock's */
+#endif
     bgi_lock_acquire(&b->lock);
     if (bgi_load(&b->shared) != 0 && ++b->quiet >= BGI_BIAS_QUIET) {
         bgi_store(&b->shared, 0); /* seen by the next stranger through the inner lock */

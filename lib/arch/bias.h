@@ -77,12 +77,12 @@ void bgi_bias_leave_slow(bgi_bias *b);
 /* The owner. Returns what bgi_bias_leave wants back. */
 BGI_INLINE int bgi_bias_enter(bgi_bias *b)
 {
+#if BGI_DEBUG
+    bgi_rank_acquire(b->lock.rank, b->lock.name);
+#endif
     bgi_store(&b->inside, 1);
     bgi_fence_light();
     if (bgi_likely(bgi_load_acquire(&b->shared) == 0)) {
-#if BGI_DEBUG
-        bgi_rank_acquire(b->lock.rank, b->lock.name); /* the slow road is the inner lock's */
-#endif
         return 0;
     }
     return bgi_bias_enter_slow(b);
@@ -91,10 +91,10 @@ BGI_INLINE int bgi_bias_enter(bgi_bias *b)
 BGI_INLINE void bgi_bias_leave(bgi_bias *b, int how)
 {
     if (bgi_likely(how == 0)) {
+        bgi_store_release(&b->inside, 0);
 #if BGI_DEBUG
         bgi_rank_release(b->lock.rank, b->lock.name);
 #endif
-        bgi_store_release(&b->inside, 0);
     } else {
         bgi_bias_leave_slow(b);
     }

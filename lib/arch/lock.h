@@ -98,12 +98,16 @@ BGI_INLINE int bgi_lock_try(bgi_lock *l)
 BGI_INLINE void bgi_lock_release(bgi_lock *l)
 {
 #if BGI_DEBUG
-    bgi_rank_release(l->rank, l->name);
+    unsigned rank = l->rank; /* noted as held as long as it is; the lock may be gone after that */
+    const char *name = l->name;
 #endif
     if (bgi_unlikely(!bgi_cas_release(&l->state, BGI_LOCK_HELD, BGI_LOCK_FREE))) {
         (void)bgi_cas_release(&l->state, BGI_LOCK_CONTENDED, BGI_LOCK_FREE);
         (void)bgi_futex_wake(&l->state, 1);
     }
+#if BGI_DEBUG
+    bgi_rank_release(rank, name);
+#endif
 }
 
 #endif
