@@ -5,9 +5,12 @@
  * not moved for two looks, though its thread was not kept waiting for a core, is stuck: it
  * computes, or sits in a blocking call. If something waits for it (ready items nobody takes, timers
  * due or unsettled) or nobody is left to poll, an idle worker is woken; if there is none, a spare
- * one. A spare worker is a worker like the others, with queues and a wheel of its own. It steals
- * what the stuck one had queued and fires its timers; the kernel shares the cores. Nothing changes
- * owner, so the owner's fast paths check nothing.
+ * one. If help is still needed after UNHELPED_AT looks, another one is woken though somebody
+ * searches: that one may stand still itself, in the search or between a notification and the
+ * wake-up it owes. So may a leader: timers of sleepers that are overdue count as a call for help. A
+ * spare worker is a worker like the others, with queues and a wheel of its own. It steals what the
+ * stuck one had queued and fires its timers; the kernel shares the cores. Nothing changes owner, so
+ * the owner's fast paths check nothing.
  *
  * It never lends more spares than workers are stuck, nor more than the options allow. A
  * spare that finds nothing to do while fewer are stuck retires: it waits for its next call, and
@@ -33,7 +36,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STUCK_AT = 4, QUIET_LOOKS = 20, TRIM_LOOKS = 64, TRIM_BUDGET = 4096 };
+#define OVERDUE (2 * BGI_MONITOR_PERIOD)
+
+enum { STUCK_AT = 4, UNHELPED_AT = 4, QUIET_LOOKS = 20, TRIM_LOOKS = 64, TRIM_BUDGET = 4096 };
 
 /* Whether something waits behind this worker, and has since the last look: while others take from
  * its queues, the item they would take next changes, and no help is needed. */
@@ -251,7 +256,7 @@ int bgi_monitor_look(bgi_sched *s)
     bgi_word stuck = 0;
     unsigned awake = 0, free = 0;
     int injected = bgi_injector_size(&s->injector) != 0;
-    int help = 0;
+    int help = 0, overdue = 0;
 
     for (bgi_word i = 0; i < used; i++) {
         bgi_worker *w = &s->worker[i];
@@ -263,6 +268,7 @@ int bgi_monitor_look(bgi_sched *s)
         awake += state == BGI_ACTIVE;
         free += state == BGI_IDLE || (state == BGI_ACTIVE && !is_stuck);
         help |= waits_behind(w, now) && is_stuck;
+        overdue |= state == BGI_IDLE && bgi_timers_next(&w->timers) <= now - OVERDUE;
         if (state == BGI_ACTIVE && (injected || bgi_timers_next(&w->timers) <= now)) {
             hurry(w);
         }
@@ -281,14 +287,16 @@ int bgi_monitor_look(bgi_sched *s)
     leaderless =
         earliest <= now ||
         (awake == 0 && (earliest != BG_TIME_MAX || (leaderless && s->driver->ops->poll != NULL)));
-    if (help || leaderless) {
+    s->unhelped = help || leaderless || overdue ? s->unhelped + 1 : 0;
+    if (s->unhelped != 0) {
         if (bgi_ec_waiting(&s->idle) != 0) {
-            bgi_notify(s);
+            /* Who searches, or has been told to, may itself be held up. */
+            (s->unhelped < UNHELPED_AT ? bgi_notify : bgi_notify_one_more)(s);
         } else if (bgi_load(&s->spares_active) < stuck) {
             lend_spare(s);
         }
     }
-    return awake != 0 || leaderless;
+    return awake != 0 || leaderless || overdue;
 }
 
 void bgi_monitor_doze(bgi_sched *s)

@@ -155,6 +155,7 @@ typedef struct bgi_sched {
                             end of the call; destroy waits for them (release -> acquire) */
     bgi_atomic monitor_asleep; /* it waits without an end, to be kicked by who wakes up */
     bgi_ec_node monitor_node;
+    unsigned unhelped; /* the monitor's: looks in a row that found help to be needed */
     bgi_thread monitor;
     int has_monitor;
 #if BGI_DEBUG
@@ -267,6 +268,10 @@ BGI_COLD void bgi_push_overflow(bgi_worker *w, struct bgi_fifo *chain, size_t n)
 
 /* Wakes a sleeper if there is one and nobody searches, after what was made visible before. */
 void bgi_notify(bgi_sched *s);
+
+/* Likewise though somebody searches, or is counted so: the monitor, who has found out that it does
+ * not come to it. */
+void bgi_notify_one_more(bgi_sched *s);
 
 /* The worker adds an item at the end of its run queue; tells nobody. */
 BGI_INLINE void bgi_push_quiet(bgi_worker *w, bgi_item *item)

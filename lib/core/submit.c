@@ -3,6 +3,23 @@
  */
 #include "core/sim.h"
 
+/* Wakes a sleeper that has been counted as searching; 0 when there is none. */
+static int wake_one(bgi_sched *s)
+{
+    bgi_ec_node *node = bgi_ec_notify(&s->idle);
+    if (node == NULL) {
+        return 0;
+    }
+    bgi_worker *w = BGI_CONTAINER_OF(node, bgi_worker, node);
+    if (s->driver->ops->wake != NULL) {
+        bgi_fence_full(); /* partner: lead()'s, after which the driver looks at the node */
+        if (bgi_load(&s->leader) == w->index + 1U) {
+            s->driver->ops->wake(s->driver, w);
+        }
+    }
+    return 1;
+}
+
 /* Whether it was all a deterministic scheduler, whose sleepers nobody wakes. */
 BGI_INLINE int notify(bgi_sched *s)
 {
@@ -15,23 +32,20 @@ BGI_INLINE int notify(bgi_sched *s)
             return 1;
         }
         /* One waker at a time: the woken one searches from its first moment on. */
-        if (!bgi_cas(&s->searching, 0, 1)) {
-            return 0;
-        }
-        bgi_ec_node *node = bgi_ec_notify(&s->idle);
-        if (node != NULL) {
-            bgi_worker *w = BGI_CONTAINER_OF(node, bgi_worker, node);
-            if (s->driver->ops->wake != NULL) {
-                bgi_fence_full(); /* partner: lead()'s, after which the driver looks at the node */
-                if (bgi_load(&s->leader) == w->index + 1U) {
-                    s->driver->ops->wake(s->driver, w);
-                }
-            }
+        if (!bgi_cas(&s->searching, 0, 1) || wake_one(s)) {
             return 0;
         }
         /* All have woken by themselves. Another submitter may have relied on the searcher that was
          * not to be, while somebody went to sleep: look again. */
         (void)bgi_fetch_sub(&s->searching, 1);
+    }
+}
+
+void bgi_notify_one_more(bgi_sched *s)
+{
+    (void)bgi_fetch_add(&s->searching, 1);
+    if (!wake_one(s) && bgi_fetch_sub(&s->searching, 1) == 1) {
+        bgi_notify(s); /* as the last to leave the search, who finds nothing */
     }
 }
 

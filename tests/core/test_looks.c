@@ -645,7 +645,7 @@ Test(looks, somebody_leads)
     bgi_store(&s->leader, 0);
     bgi_store(&s->worker[1].state, BGI_ACTIVE);
     cr_assert_not(look_wakes(s, 1), "one that is awake will lead when it sleeps");
-    time_now += 61 * BG_S;
+    time_now += 60 * BG_S;
     cr_assert(look_wakes(s, 1), "but this one is due");
     bgi_store(&s->leader, 2);
     cr_assert_not(look_wakes(s, 1));
@@ -661,6 +661,68 @@ Test(looks, somebody_leads)
     cr_assert(look_wakes(s, 1), "somebody must wait for the descriptors");
     bgi_store(&s->leader, 2);
     cr_assert_not(look_wakes(s, 0));
+    bgi_sched_destroy(s);
+}
+
+/* A leader that does not wake up for a sleeper's timer: it stands still, or whoever owes it the
+ * wake-up. */
+Test(looks, a_leader_that_stands_still)
+{
+    own_clock();
+    bgi_sched *s = rig_create(2, 0);
+    sleep_announced(s, 0);
+    bgi_store(&s->worker[1].state, BGI_IDLE);
+    bgi_store(&s->leader, 2);
+    bgi_timer_init(&timers[0].timer, expire_item);
+    (void)bgi_timers_start_at(&s->worker[0].timers, &timers[0].timer, time_now, NULL, NULL);
+    cr_assert_not(look_wakes(s, 0), "it is about to");
+    time_now += 2 * BGI_MONITOR_PERIOD - 1;
+    cr_assert_not(look_wakes(s, 0));
+    time_now++;
+    cr_assert(look_wakes(s, 1), "it was to, long ago");
+    bgi_store(&s->worker[0].state, BGI_ACTIVE);
+    bgi_store(&s->worker[1].state, BGI_ACTIVE);
+    cr_assert_not(look_wakes(s, 1), "its owner will fire it");
+    bgi_sched_destroy(s);
+}
+
+/* Somebody is counted as searching, and never comes to it. */
+Test(looks, a_searcher_that_stands_still)
+{
+    own_clock();
+    bgi_sched *s = rig_create(2, 0);
+    rig_inject(s, &items[0]);
+    sleep_announced(s, 0);
+    for (int round = 0; round < 2; round++) {
+        get_stuck(s, 1);
+        bgi_store(&s->searching, 1);
+        for (int look = 1; look < UNHELPED_AT; look++) {
+            cr_assert(bgi_monitor_look(s));
+            cr_assert_eq(bgi_ec_waiting(&s->idle), 1);
+        }
+        cr_assert(bgi_monitor_look(s));
+        cr_assert_eq(bgi_ec_waiting(&s->idle), 0, "another one");
+        cr_assert_eq(bgi_load(&s->searching), 2);
+        sleep_announced(s, 0);
+        bgi_store(&s->worker[1].tick, 9 + (bgi_word)round);
+        cr_assert(bgi_monitor_look(s)); /* the stuck one goes on: nothing to help with */
+        cr_assert_eq(bgi_ec_waiting(&s->idle), 1);
+    }
+    bgi_store(&s->searching, 0);
+    bgi_sched_destroy(s);
+    cr_assert_eq(bgi_load(&rig_dropped_items), 1);
+}
+
+/* It had to wake one more, and all had woken by themselves. */
+Test(looks, one_more_where_nobody_sleeps)
+{
+    bgi_sched *s = rig_create(1, 0);
+    bgi_notify_one_more(s);
+    cr_assert_eq(bgi_load(&s->searching), 0);
+    bgi_store(&s->searching, 1);
+    bgi_notify_one_more(s);
+    cr_assert_eq(bgi_load(&s->searching), 1);
+    bgi_store(&s->searching, 0);
     bgi_sched_destroy(s);
 }
 

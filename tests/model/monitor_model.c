@@ -53,6 +53,19 @@ MC_MODEL(asleep_stop, .name = "monitor/long_sleep_and_stop",
          .says = "the monitor wakes up when the scheduler stops", .setup = one_worker,
          .thread = {doze, stop}, .check = rests);
 
+/* ---- one more is woken though somebody is counted as searching ---- */
+
+static void one_more(void)
+{
+    bgi_notify_one_more(&S);
+}
+
+MC_MODEL(
+    more, .name = "monitor/one_more_and_submit",
+    .says = "waking one more leaves the count of searchers as it is, and takes no wake-up away",
+    .bound = 2, .setup = one_worker, .thread = {one_more, sleep_then_run_0, submit_a},
+    .check = a_ran);
+
 /* ---- a timer nobody waits for ---- */
 
 /* Leads, is kicked, and goes on to be stuck: too early for the timer, so it hands nothing over. */
