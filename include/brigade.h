@@ -15,6 +15,7 @@
 #include <brigade/scope.h>
 #include <brigade/sync.h>
 #include <brigade/task.h>
+#include <brigade/ticker.h>
 #include <brigade/time.h>
 #include <brigade/timer.h>
 #include <brigade/typed.h>

@@ -77,7 +77,7 @@ static BGI_NOINLINE bgi_owned **held(void)
     return f != NULL ? (bgi_owned **)(void *)&f->stack->held : &held_by_thread;
 }
 
-static BGI_NOINLINE bgi_word self(void)
+BGI_NOINLINE bgi_word bgi_owned_self(void)
 {
     bg_task *t = bgi_task_self();
     return t != NULL ? (bgi_word)t : (bgi_word)&held_by_thread;
@@ -86,7 +86,7 @@ static BGI_NOINLINE bgi_word self(void)
 void bgi_owned_locked(bgi_owned *o)
 {
     bgi_owned **list = held();
-    bgi_store(&o->owner, self());
+    bgi_store(&o->owner, bgi_owned_self());
     o->next = *list;
     *list = o;
 }
@@ -94,8 +94,8 @@ void bgi_owned_locked(bgi_owned *o)
 void bgi_owned_required(const bgi_owned *o, const char *function)
 {
     bgi_word owner = bgi_load(&o->owner);
-    if (owner != self()) {
-        bgi_misuse(function, bgi_task_self_name(), "the mutex is %s",
+    if (owner != bgi_owned_self()) {
+        bgi_misuse(function, bgi_task_self_name(), "the lock is %s",
                    owner == 0 ? "held by nobody" : "held by somebody else");
     }
 }
@@ -242,8 +242,8 @@ static int is_on(void)
 
 void bgi_owned_before_lock(bgi_owned *o, const char *function)
 {
-    if (bgi_load(&o->owner) == self()) {
-        bgi_misuse(function, bgi_task_self_name(), "the caller holds the mutex already");
+    if (bgi_load(&o->owner) == bgi_owned_self()) {
+        bgi_misuse(function, bgi_task_self_name(), "the caller holds it already");
     }
     bgi_owned *first = *held();
     if (first != NULL) {

@@ -1,9 +1,10 @@
 /*
- * Who holds a lock, and in which order locks are taken: what debug builds know of mutexes.
+ * Who holds a lock, and in which order locks are taken: what debug builds know of locks.
  *
- * Three words of each mutex are for this; release builds leave them alone. The holder, a task or a
- * plain thread, has a list of what it holds, so that a lock it waits for can be related to them
- * (lib/sync/order.c), and a task that ends with one is found out (task/end.c).
+ * Three words of each mutex and read-write lock (for its writer) are for this; release builds leave
+ * them alone. The holder, a task or a plain thread, has a list of what it holds, so that a lock it
+ * waits for can be related to them (lib/sync/order.c), and a task that ends with one is found out
+ * (task/end.c).
  *
  *   owner  0, or who holds it: written by the holder, when it has it and before it gives it up;
  *          compared by others with themselves. Relaxed: nobody else can write what one compares
@@ -28,6 +29,9 @@ typedef struct bgi_owned {
 #endif
 
 #if BGI_OWNED
+
+/* The caller, task or thread; never 0. */
+bgi_word bgi_owned_self(void);
 
 /* The caller is about to wait for it: misuse when it holds it, or when that could deadlock. */
 void bgi_owned_before_lock(bgi_owned *o, const char *function);
