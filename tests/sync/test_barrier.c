@@ -211,13 +211,14 @@ Test(barrier, who_runs_out_of_time_does_not_count)
 
 struct meeting {
     bg_barrier b;
-    bgi_atomic arrived;
 };
+
+static bgi_atomic arrived;
 
 static int meet(void *arg)
 {
     struct meeting *meeting = arg;
-    add_one(&meeting->arrived);
+    add_one(&arrived);
     int r = bg_barrier_wait(&meeting->b);
     if (r == 1) { /* the others may not have returned yet */
         bg_barrier_destroy(&meeting->b);
@@ -235,11 +236,11 @@ static int freed_by_the_last(void *arg)
     (void)arg;
     struct meeting *meeting = bgi_malloc(sizeof *meeting);
     CHECK(bg_barrier_init(&meeting->b, 3) == 0);
-    bgi_store(&meeting->arrived, 0);
+    bgi_store(&arrived, 0);
     for (int i = 0; i < 3; i++) {
         t[i] = bg_spawn(meet, meeting);
     }
-    yield_until(&meeting->arrived, 2);
+    yield_until(&arrived, 2);
     CHECK(bg_cancel(t[1]) == 0);
     int r = bg_await(t[1]);
     CHECK(r == 0 || r == 1 || r == -ECANCELED);
