@@ -40,6 +40,8 @@ struct cond {
 
 _Static_assert(sizeof(struct cond) <= sizeof(bg_cond), "bg_cond has room for it");
 
+BGI_RETURN_THUNK;
+
 static const bgi_wait_site cond_site = {"bg_cond_wait", "the condition, or then its mutex"};
 static const bgi_wait_site mutex_site = {"bg_cond_wait", "the mutex, after the condition"};
 
@@ -76,7 +78,7 @@ static void note_mutex(struct cond *c, struct bgi_mutex *m)
 }
 
 /* Has left both. 0: served; the mutex is the caller's, or, see the node, to be taken. */
-static int wait_for_signal(struct cond *c, bgi_wait_node *node, bgi_thread_waiter *thread)
+BGI_INLINE int wait_for_signal(struct cond *c, bgi_wait_node *node, bgi_thread_waiter *thread)
 {
     bgi_word now;
     if (node->waiter == &thread->waiter) {
@@ -90,7 +92,7 @@ static int wait_for_signal(struct cond *c, bgi_wait_node *node, bgi_thread_waite
     return r;
 }
 
-int bg_cond_wait(bg_cond *cond, bg_mutex *mutex)
+BGI_WAITS int bg_cond_wait(bg_cond *cond, bg_mutex *mutex)
 {
     struct cond *c = cond_of(cond);
     struct bgi_mutex *m = bgi_mutex_of(mutex);

@@ -31,6 +31,8 @@ _Static_assert(sizeof(bgi_waitq) <= sizeof(bg_event), "bg_event has room for it"
 
 #define SET BGI_WAITQ_VALUE
 
+BGI_RETURN_THUNK;
+
 static const bgi_wait_site event_site = {"bg_event_wait", "the event"};
 
 static bgi_waitq *queue_of(bg_event *event)
@@ -53,7 +55,7 @@ void bg_event_destroy(bg_event *event)
     (void)event;
 }
 
-BGI_COLD static int wait_slow(bgi_waitq *q, bgi_waiter *waiter)
+BGI_WAITS static int wait_slow(bgi_waitq *q, bgi_waiter *waiter)
 {
     bgi_wait_node node;
     bgi_word s = bgi_waitq_enter(q);
@@ -89,7 +91,7 @@ BGI_INLINE int change(bgi_waitq *q, bgi_word value)
     return 0;
 }
 
-BGI_COLD static void set_slow(bgi_waitq *q)
+BGI_NOINLINE static void set_slow(bgi_waitq *q)
 {
     bgi_wake_list l = {NULL, NULL};
     bgi_wait_node *n;

@@ -18,8 +18,8 @@
  *
  * With one compare-and-swap each way there is no room to be anything but fast. The fast roads touch
  * the object by that one operation, the slow one leaves by a store: after that the next holder may
- * destroy it. The plain look before the cas of unlock costs nothing, and spares a failing one when
- * somebody waits.
+ * destroy it. The plain look before each cas costs nothing, and spares a failing one when somebody
+ * waits.
  */
 #include "sync/mutex.h"
 
@@ -27,6 +27,8 @@
 #include "task/task.h"
 
 #include <errno.h>
+
+BGI_RETURN_THUNK;
 
 static const bgi_wait_site mutex_site = {"bg_mutex_lock", "the mutex"};
 
@@ -48,16 +50,24 @@ void bg_mutex_destroy(bg_mutex *mutex)
     (void)mutex;
 }
 
-BGI_COLD static int lock_slow(struct bgi_mutex *m, bgi_waiter *waiter)
+BGI_INLINE int has_locked(struct bgi_mutex *m, int r)
+{
+    if (r == 0) {
+        bgi_owned_locked(&m->owned);
+    }
+    return r;
+}
+
+BGI_WAITS static int lock_slow(struct bgi_mutex *m, bgi_waiter *waiter)
 {
     bgi_word s = bgi_waitq_enter(&m->q);
     if ((s & BGI_MUTEX_HELD) == 0) {
         bgi_waitq_leave(&m->q, BGI_MUTEX_HELD);
-        return 0;
+        return has_locked(m, 0);
     }
     bgi_wait_node node;
     node.info = BGI_MUTEX_SIGNAL;
-    return bgi_waitq_join(&m->q, s, &node, waiter, &mutex_site);
+    return has_locked(m, bgi_waitq_join(&m->q, s, &node, waiter, &mutex_site));
 }
 
 int bg_mutex_lock(bg_mutex *mutex)
@@ -69,15 +79,11 @@ int bg_mutex_lock(bg_mutex *mutex)
         return r;
     }
     bgi_owned_before_lock(&m->owned, "bg_mutex_lock");
-    if (bgi_unlikely(!bgi_cas_acquire(&m->q.word, 0, BGI_MUTEX_HELD))) {
-        r = lock_slow(m, waiter);
+    if (bgi_unlikely(bgi_load(&m->q.word) != 0 ||
+                     !bgi_cas_acquire(&m->q.word, 0, BGI_MUTEX_HELD))) {
+        return lock_slow(m, waiter);
     }
-#if BGI_DEBUG
-    if (r == 0) {
-        bgi_owned_locked(&m->owned);
-    }
-#endif
-    return r;
+    return has_locked(m, 0);
 }
 
 /* The look decided nothing: somebody is inside, or has just been. */
@@ -99,12 +105,7 @@ int bg_mutex_try_lock(bg_mutex *mutex)
     if (bgi_unlikely(!bgi_cas_acquire(&m->q.word, 0, BGI_MUTEX_HELD))) {
         r = try_lock_slow(m);
     }
-#if BGI_DEBUG
-    if (r == 0) {
-        bgi_owned_locked(&m->owned);
-    }
-#endif
-    return r;
+    return has_locked(m, r);
 }
 
 /* The mutex is this one's: has it go on. */
@@ -117,7 +118,7 @@ BGI_INLINE void wake_holder(bgi_wait_node *n)
     }
 }
 
-BGI_COLD static int give_slow(struct bgi_mutex *m)
+BGI_NOINLINE static int give_slow(struct bgi_mutex *m)
 {
     bgi_word s = bgi_waitq_enter(&m->q);
     bgi_wait_node *n = bgi_waitq_pop(&m->q);
@@ -150,7 +151,8 @@ int bg_mutex_unlock(bg_mutex *mutex)
     return give(m);
 }
 
-void bgi_mutex_take_hidden(struct bgi_mutex *m, bgi_waiter *waiter, const bgi_wait_site *site)
+BGI_WAITS void bgi_mutex_take_hidden(struct bgi_mutex *m, bgi_waiter *waiter,
+                                     const bgi_wait_site *site)
 {
     bgi_word s = bgi_waitq_enter(&m->q);
     if ((s & BGI_MUTEX_HELD) == 0) {

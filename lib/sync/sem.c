@@ -28,6 +28,8 @@ _Static_assert(sizeof(bgi_waitq) <= sizeof(bg_sem), "bg_sem has room for it");
 #define PERMIT BGI_WAITQ_VALUE
 #define MOST ((bgi_word)BG_SEM_MAX * PERMIT)
 
+BGI_RETURN_THUNK;
+
 static const bgi_wait_site sem_site = {"bg_sem_acquire", "a permit of the semaphore"};
 
 static bgi_waitq *queue_of(bg_sem *sem)
@@ -68,7 +70,7 @@ BGI_INLINE int take(bgi_waitq *q, bgi_word *s)
     return 0;
 }
 
-BGI_COLD static int acquire_slow(bgi_waitq *q, bgi_waiter *waiter)
+BGI_WAITS static int acquire_slow(bgi_waitq *q, bgi_waiter *waiter)
 {
     bgi_wait_node node;
     bgi_word s = bgi_waitq_enter(q);
@@ -110,7 +112,7 @@ int bg_sem_try_acquire(bg_sem *sem)
     return s < PERMIT ? -EAGAIN : try_acquire_slow(q);
 }
 
-BGI_COLD static int release_slow(bgi_waitq *q)
+BGI_NOINLINE static int release_slow(bgi_waitq *q)
 {
     bgi_word s = bgi_waitq_enter(q);
     bgi_wait_node *n = bgi_waitq_pop(q);

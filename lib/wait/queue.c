@@ -13,6 +13,8 @@ enum { SPINS = 64 };
 /* A node's `taken`. */
 enum { QUEUED, TAKEN, MISSED };
 
+BGI_RETURN_THUNK;
+
 bgi_atomic bgi_waitq_asleep[BGI_WAITQ_COUNTS];
 
 /* Not the first look: the word may be left at any moment, and taken again by another. */
@@ -212,7 +214,8 @@ static int withdraw(bgi_waitq *q, bgi_wait_node *node, bgi_word *now)
     return queued;
 }
 
-int bgi_waitq_wait_left(bgi_waitq *q, bgi_wait_node *node, const bgi_wait_site *site, bgi_word *now)
+BGI_WAITS int bgi_waitq_wait_left(bgi_waitq *q, bgi_wait_node *node, const bgi_wait_site *site,
+                                  bgi_word *now)
 {
     bgi_waiter *w = node->waiter;
     struct wait wait = {w, site};
@@ -235,7 +238,8 @@ int bgi_waitq_wait_inside(bgi_waitq *q, bgi_word value, bgi_wait_node *node,
     return bgi_waitq_wait_left(q, node, site, now);
 }
 
-int bgi_waitq_wait(bgi_waitq *q, bgi_word value, bgi_wait_node *node, const bgi_wait_site *site)
+BGI_WAITS int bgi_waitq_wait(bgi_waitq *q, bgi_word value, bgi_wait_node *node,
+                             const bgi_wait_site *site)
 {
     bgi_word now;
     int r = bgi_waitq_wait_inside(q, value, node, site, &now);
@@ -245,8 +249,8 @@ int bgi_waitq_wait(bgi_waitq *q, bgi_word value, bgi_wait_node *node, const bgi_
     return r;
 }
 
-void bgi_waitq_wait_hidden(bgi_waitq *q, bgi_word value, bgi_wait_node *node,
-                           const bgi_wait_site *site)
+BGI_WAITS void bgi_waitq_wait_hidden(bgi_waitq *q, bgi_word value, bgi_wait_node *node,
+                                     const bgi_wait_site *site)
 {
     struct wait wait = {node->waiter, site};
     bgi_waitq_leave(q, value);
