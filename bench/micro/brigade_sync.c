@@ -1,8 +1,152 @@
 /*
- * brigade's side of what tasks do together: locks, groups, and the pool for blocking calls. Public
- * API only.
+ * brigade's side of what tasks do to each other: channels, locks, timeouts, groups, and the pool
+ * for blocking calls. Public API only. Items are 8 bytes, as with the peers, and each workload
+ * checks that none was lost.
  */
 #include "workloads.h"
+
+#include <errno.h>
+
+/* ---- ping-pong: one item in turn by two channels ------------------------------------------- */
+
+typedef struct {
+    bg_chan *there, *back;
+    uint64_t n, wrong;
+} bm_table_tennis;
+
+static int bm_ping(void *arg)
+{
+    bm_table_tennis *t = arg;
+    for (uint64_t i = 0; i < t->n; i++) {
+        uint64_t v = 0;
+        int rc = bg_send(t->there, &i);
+        if (rc == 0)
+            rc = bg_recv(t->back, &v);
+        if (rc < 0)
+            return rc;
+        t->wrong |= v ^ i;
+    }
+    return 0;
+}
+
+static int bm_pong(void *arg)
+{
+    bm_table_tennis *t = arg;
+    for (uint64_t i = 0; i < t->n; i++) {
+        uint64_t v = 0;
+        int rc = bg_recv(t->there, &v);
+        if (rc == 0)
+            rc = bg_send(t->back, &v);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int bm_ping_pong(bm_job *job)
+{
+    static const struct {
+        const char *metric;
+        size_t capacity;
+    } ways[] = {{"one_ns", 1}, {"rendezvous_ns", 0}};
+    for (size_t w = 0; w < 2; w++) {
+        bm_table_tennis t = {.n = bm_size(job, "count", 1000000)};
+        t.there = bg_chan_create(sizeof(uint64_t), ways[w].capacity);
+        t.back = bg_chan_create(sizeof(uint64_t), ways[w].capacity);
+        if (!t.there || !t.back)
+            return bm_fail("a channel cannot be had");
+        int64_t start = bm_now();
+        int rc = bg_gather(bg_spawn(bm_ping, &t), bg_spawn(bm_pong, &t));
+        int64_t took = bm_now() - start;
+        if (rc < 0)
+            return bm_fail(bg_strerror(rc));
+        if (t.wrong)
+            return bm_fail("a message was lost");
+        bm_metric(ways[w].metric, (double)took / (2 * (double)t.n), "ns");
+        bg_chan_destroy(t.there);
+        bg_chan_destroy(t.back);
+    }
+    return BM_OK;
+}
+
+/* ---- fan: four producers, four consumers, one channel -------------------------------------- */
+
+enum { BM_HANDS = 4 };
+
+typedef struct {
+    bg_chan *channel;
+    uint64_t each;
+} bm_belt;
+
+typedef struct {
+    bg_chan *channel;
+    uint64_t sum;
+} bm_taker;
+
+static int bm_produce(void *arg)
+{
+    const bm_belt *b = arg;
+    for (uint64_t i = 1; i <= b->each; i++) {
+        int rc = bg_send(b->channel, &i);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int bm_consume(void *arg)
+{
+    bm_taker *t = arg;
+    uint64_t v = 0, sum = 0;
+    int rc;
+    while ((rc = bg_recv(t->channel, &v)) == 0)
+        sum += v;
+    t->sum = sum;
+    return rc == -EPIPE ? 0 : rc;
+}
+
+/* The nanoseconds of one item, or a negative error. */
+static double bm_fan_once(uint64_t each, size_t capacity)
+{
+    bm_belt belt = {bg_chan_create(sizeof(uint64_t), capacity), each};
+    bm_taker takers[BM_HANDS] = {{0}};
+    bg_task *producers[BM_HANDS], *consumers[BM_HANDS];
+    int results[BM_HANDS];
+    uint64_t sum = 0;
+    if (!belt.channel)
+        return -ENOMEM;
+    int64_t start = bm_now();
+    for (int i = 0; i < BM_HANDS; i++) {
+        takers[i].channel = belt.channel;
+        consumers[i] = bg_spawn(bm_consume, &takers[i]);
+    }
+    for (int i = 0; i < BM_HANDS; i++)
+        producers[i] = bg_spawn(bm_produce, &belt);
+    int rc = bg_gather_all(producers, BM_HANDS, results);
+    bg_close(belt.channel);
+    int taken = bg_gather_all(consumers, BM_HANDS, results);
+    int64_t took = bm_now() - start;
+    bg_chan_destroy(belt.channel);
+    for (int i = 0; i < BM_HANDS; i++)
+        sum += takers[i].sum;
+    if (rc < 0 || taken < 0)
+        return rc < 0 ? rc : taken;
+    if (sum != BM_HANDS * (each * (each + 1) / 2))
+        return -EIO;
+    return (double)took / (BM_HANDS * (double)each);
+}
+
+static int bm_fan(bm_job *job)
+{
+    uint64_t each = bm_size(job, "count", 2000000) / BM_HANDS;
+    double many = bm_fan_once(each, (size_t)bm_opt(job, "capacity", 64));
+    double one = bm_fan_once(each / 4 + 1, 1);
+    if (many < 0 || one < 0)
+        return bm_fail("an item was lost or came twice");
+    bm_metric("item_ns", many, "ns");
+    bm_metric("one_ns", one, "ns");
+    return BM_OK;
+}
 
 /* ---- mutex --------------------------------------------------------------------------------- */
 
@@ -56,6 +200,99 @@ static int bm_mutex_contended(bm_job *job)
     if (rc < 0)
         return bm_fail(bg_strerror(rc));
     return bm_guarded_report(&bm_under_lock, bm_turns, took);
+}
+
+/* ---- a timeout around a wait that completes ------------------------------------------------ */
+
+enum { BM_ROUNDS = 1000 };
+
+typedef struct {
+    bg_chan *there, *back;
+    uint64_t n;
+} bm_waking;
+
+static int bm_waker(void *arg)
+{
+    const bm_waking *w = arg;
+    for (uint64_t i = 0; i < w->n; i++) {
+        uint64_t v = 0;
+        int rc = bg_send(w->there, &i);
+        if (rc == 0)
+            rc = bg_recv(w->back, &v);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+/* The waits of both kinds: by the partner's item, or by one that is there. */
+static int bm_bare_block(bg_chan *in, bg_chan *out, int own, int64_t *took)
+{
+    int failed = 0;
+    int64_t start = bm_now();
+    for (uint64_t k = 0; k < BM_ROUNDS; k++) {
+        uint64_t v = k;
+        if (own)
+            failed |= bg_send(out, &v);
+        failed |= bg_recv(in, &v);
+        if (!own)
+            failed |= bg_send(out, &v);
+    }
+    *took = bm_now() - start;
+    return failed;
+}
+
+static int bm_scoped_block(bg_chan *in, bg_chan *out, int own, int64_t *took)
+{
+    int failed = 0;
+    int64_t start = bm_now();
+    for (uint64_t k = 0; k < BM_ROUNDS; k++) {
+        uint64_t v = k;
+        if (own)
+            failed |= bg_send(out, &v);
+        bg_timeout (10 * BG_S) {
+            failed |= bg_recv(in, &v);
+        }
+        if (!own)
+            failed |= bg_send(out, &v);
+    }
+    *took = bm_now() - start;
+    return failed;
+}
+
+static int bm_scope(bm_job *job)
+{
+    size_t blocks = bm_size(job, "count", 200000) / (2 * BM_ROUNDS) + 1;
+    int64_t *bare = (int64_t *)bm_touched(blocks, sizeof *bare);
+    int64_t *scoped = (int64_t *)bm_touched(blocks, sizeof *scoped);
+    bm_waking w = {bg_chan_create(sizeof(uint64_t), 1), bg_chan_create(sizeof(uint64_t), 1),
+                   2 * blocks * BM_ROUNDS};
+    bg_chan *own = bg_chan_create(sizeof(uint64_t), 1);
+    if (!w.there || !w.back || !own)
+        return bm_fail("a channel cannot be had");
+    int failed = 0;
+    bg_task *waker = bg_spawn(bm_waker, &w);
+    for (size_t i = 0; i < blocks && !failed; i++) {
+        failed |= bm_bare_block(w.there, w.back, 0, &bare[i]);
+        failed |= bm_scoped_block(w.there, w.back, 0, &scoped[i]);
+    }
+    if (failed || bg_await(waker) < 0)
+        return bm_fail("a wait failed");
+    bm_metric("added_ns", bm_added(bare, scoped, blocks) / BM_ROUNDS, "ns");
+    bm_metric("bare_ns", bm_median(bare, blocks) / BM_ROUNDS, "ns");
+    for (size_t i = 0; i < blocks && !failed; i++) {
+        failed |= bm_bare_block(own, own, 1, &bare[i]);
+        failed |= bm_scoped_block(own, own, 1, &scoped[i]);
+    }
+    if (failed)
+        return bm_fail("a wait failed");
+    bm_metric("ready_ns", bm_added(bare, scoped, blocks) / BM_ROUNDS, "ns");
+    bg_chan_destroy(w.there);
+    bg_chan_destroy(w.back);
+    bg_chan_destroy(own);
+    free(bare);
+    free(scoped);
+    return BM_OK;
 }
 
 /* ---- groups -------------------------------------------------------------------------------- */
@@ -113,7 +350,7 @@ static int bm_blocking(bm_job *job)
 }
 
 const bm_workload bm_sync_workloads[] = {
-    {"mutex", bm_mutex, 1}, {"mutex_8", bm_mutex_contended, 2},
-    {"group", bm_group, 1}, {"blocking", bm_blocking, 1},
-    {NULL, NULL, 0},
+    {"pingpong", bm_ping_pong, 1},      {"fan", bm_fan, 1},     {"mutex", bm_mutex, 1},
+    {"mutex_8", bm_mutex_contended, 2}, {"scope", bm_scope, 1}, {"group", bm_group, 1},
+    {"blocking", bm_blocking, 1},       {NULL, NULL, 0},
 };
