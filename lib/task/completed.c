@@ -29,7 +29,7 @@ struct completion {
 _Static_assert(sizeof(struct completion) <= sizeof(bg_completion), "there is room for it");
 _Static_assert(_Alignof(struct completion) <= _Alignof(bg_completion), "and its alignment");
 
-static const bgi_wait_site site = {"bg_as_completed", "the next of its tasks to end"};
+static const bgi_wait_site completed_site = {"bg_as_completed", "the next of its tasks to end"};
 
 static bgi_item *came_in(bgi_task_sink *sink, bg_task *t, bgi_worker *w)
 {
@@ -104,10 +104,10 @@ static int wait_for_one(struct completion *c, bgi_word value, bg_task *self, int
 
     bgi_waitq_push(&c->q, &node);
     if (!hidden) {
-        return bgi_waitq_wait(&c->q, value, &node, &site);
+        return bgi_waitq_wait(&c->q, value, &node, &completed_site);
     }
     bgi_scope_open_shield(&shield, &self->fiber, &self->waiter);
-    (void)bgi_waitq_wait(&c->q, value, &node, &site);
+    (void)bgi_waitq_wait(&c->q, value, &node, &completed_site);
     bgi_scope_leave(&shield, &self->fiber);
     return 0;
 }

@@ -736,6 +736,18 @@ static int cancelled_from_elsewhere(void *unused)
     (void)unused;
     int rc = 1;
     pthread_t id;
+    bg_group (g, .limit = 1, .result = &rc) {
+        CHECK(SPAWN(&g, 1000 * BG_S, 0) == 0);
+        bg_task *t = bg_spawn(spawns_at_the_limit, &g); /* waits for a place */
+        CHECK(bg_sleep(BG_MS) == 0);
+        CHECK(pthread_create(&id, NULL, cancel_from_a_thread, &g) == 0);
+        bg_shield
+        {
+            CHECK(bg_await(t) == -ECANCELED);
+        }
+        CHECK(pthread_join(id, NULL) == 0);
+    }
+    CHECK(rc == -ECANCELED);
     bg_group (g, .result = &rc) {
         CHECK(SPAWN(&g, 1000 * BG_S, 0) == 0);
         CHECK(bg_after(BG_MS, cancel_from_a_callback, &g) == 0);

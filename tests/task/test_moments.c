@@ -82,6 +82,7 @@ static void *met_malloc(size_t size)
 #define bgi_waitq_wait met_waitq_wait
 #include "task/after.c"
 #include "task/await.c"
+#include "task/completed.c"
 #include "task/end.c"
 #include "task/gather.c"
 #include "task/group.c"
@@ -555,4 +556,49 @@ static int join_meets_the_last_end(void *arg)
 Test(moments, a_join_that_fails_meets_the_last_end)
 {
     RUN_ALONE(join_meets_the_last_end);
+}
+
+/* ---- a record that comes in when its loop is being left ---- */
+
+static bg_task *comes_late;
+static struct completion *left;
+
+/* As the end of a task does in two steps; this is the first. */
+static void the_first_half_of_its_end(void)
+{
+    bgi_store_release(&comes_late->done, BGI_TASK_DONE);
+}
+
+static int the_second_half(void *arg)
+{
+    (void)arg;
+    bgi_item *next = left->sink.ended(&left->sink, comes_late, bgi_worker_self());
+    if (next != NULL) {
+        bgi_push(bgi_worker_self(), next);
+    }
+    return 0;
+}
+
+static int leaving_meets_an_end(void *arg)
+{
+    (void)arg;
+    bg_completion it;
+    bg_task *all[1];
+    comes_late = all[0] = make();
+    left = (struct completion *)(void *)&it;
+    (void)bg_as_completed_open(&it, all, 1);
+    bg_task *other = bg_spawn(the_second_half, NULL);
+    comes_after(0, the_first_half_of_its_end);
+    bg_as_completed_close(&it);
+    CHECK(left->coming == 0);
+    CHECK(bg_await(other) == 0);
+    comes_late->fiber.result = 0;
+    bgi_count_owned(&own()->cache[bgi_worker_self()->index].ended, 1);
+    CHECK(bg_await(all[0]) == 0);
+    return 0;
+}
+
+Test(moments, a_loop_that_is_left_meets_an_end)
+{
+    RUN_ALONE(leaving_meets_an_end);
 }
