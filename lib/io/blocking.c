@@ -11,6 +11,8 @@
  */
 #include "io/blocking.h"
 
+#include "io/check.h"
+
 #include <brigade/blocking.h>
 #include <errno.h>
 
@@ -30,8 +32,9 @@ bgi_pool *bgi_blocking_pool(bg_runtime *rt)
 
 void bgi_blocking_end(bg_runtime *rt)
 {
-    bgi_pool *p = bgi_load_acquire_ptr(&rt->blocking);
+    bgi_pool *p = bgi_load_ptr(&rt->blocking); /* who made it has been joined */
     if (p != NULL) {
+        bgi_pool_check(p);
         bgi_pool_end(p);
     }
 }
@@ -51,13 +54,10 @@ static int commit_call(bgi_worker *w, bgi_fiber *self, void *waiter)
     return !bgi_wait_arm(waiter, self);
 }
 
-/* By a thread of the pool. Takes the job, in every case. */
-static int call_pool(bg_task *self, bgi_pool *p, bgi_job *j)
+int bgi_blocking_wait(bg_task *self, bgi_pool *p, bgi_job *j)
 {
     bgi_waiter *waiter = &self->waiter;
 
-    j->waiter = waiter;
-    bgi_pool_submit(p, j);
     bgi_suspend(commit_call, waiter);
     if (bgi_unlikely(bgi_waiter_reason(waiter) == BGI_REASON_CANCELLER)) {
         int why = bgi_wait_failure(waiter);
@@ -113,7 +113,9 @@ static int call(bg_task *self, bg_fn fn, void *arg, const void *copy, size_t siz
         bgi_free(j);
         return -ENOMEM;
     }
-    return call_pool(self, p, j);
+    j->waiter = &self->waiter;
+    bgi_pool_submit(p, j);
+    return bgi_blocking_wait(self, p, j);
 }
 
 int bg_blocking(bg_fn fn, void *arg)

@@ -13,6 +13,9 @@
 /* The pool of the runtime, made if need be; NULL: no memory. */
 bgi_pool *bgi_blocking_pool(bg_runtime *rt);
 
+/* The running task waits for its job, which was submitted. Takes it, in every case. */
+int bgi_blocking_wait(bg_task *self, bgi_pool *p, bgi_job *j);
+
 /* The end of the runtime: no task lives, no worker runs. Waits for what was abandoned. */
 void bgi_blocking_end(bg_runtime *rt);
 

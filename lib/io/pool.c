@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/symbol.h"
 #include "core/sched.h"
-#include "io/check.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -288,7 +287,7 @@ static void wait_gone(bgi_pool *p)
     while (bgi_load(&p->gone) == 0) {
         if (bgi_futex_wait(&p->gone, 0, next) == -ETIMEDOUT) {
             report(p);
-            next = bgi_time_add(next, pause);
+            next = bgi_time_add(bgi_clock_real(), pause);
             pause = 2 * pause < LONGEST_PAUSE ? 2 * pause : LONGEST_PAUSE;
         }
     }
@@ -298,7 +297,6 @@ void bgi_pool_end(bgi_pool *p)
 {
     struct bgi_list *l;
 
-    bgi_pool_check(p);
     bgi_lock_acquire(&p->lock);
     p->ending = 1;
     unsigned threads = p->threads;

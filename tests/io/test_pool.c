@@ -5,7 +5,7 @@
  */
 #include "latch.h"
 
-#include "io/pool.h"
+#include "io/check.h"
 
 static void (*at_create)(void); /* comes once, just before a thread is made */
 static int refuse_thread, refuse_memory;

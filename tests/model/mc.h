@@ -60,6 +60,9 @@ __attribute__((noreturn)) void mc_ignore(void);
 void mc_await_equal(const volatile size_t *word, size_t v);
 void mc_await_differs(const volatile size_t *word, size_t v);
 
+/* So many of the next threads that the library makes are refused, with EAGAIN. For setup. */
+void mc_refuse_threads(unsigned n);
+
 /* This execution had outcome n, 0..63. */
 void mc_outcome(unsigned n);
 

@@ -111,6 +111,7 @@ void view_join(view *to, const view *from);
 int message_of(const view *v);
 const view *message(int i);
 void read_newest_acquire(volatile uint64_t *word);
+void read_newest_relaxed(volatile uint64_t *word);
 char *stack_of(int t, size_t *size);
 void *arena_alloc(size_t align, size_t size);
 bool arena_free(void *p);
@@ -124,6 +125,10 @@ void describe_address(uintptr_t a, char *out, size_t size);
 void *jobs_shared(size_t size);
 void jobs_run(unsigned n, unsigned jobs, void (*work)(unsigned), void (*died)(unsigned));
 void jobs_hang_after(unsigned cpu_seconds);
+
+/* system.c */
+extern unsigned refuse_threads; /* by the model's setup: so many in each execution */
+extern unsigned refuse_left;
 
 /* trace.c */
 __attribute__((format(printf, 2, 3))) void trace(const void *pc, const char *fmt, ...);

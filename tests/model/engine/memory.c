@@ -785,7 +785,7 @@ static inline uint64_t op_cas(volatile uint64_t *p, uint64_t expected, uint64_t 
     return stores[l][i].value;
 }
 
-void read_newest_acquire(volatile uint64_t *word)
+static void read_newest(volatile uint64_t *word, int order)
 {
     uint32_t g = grain_of((uintptr_t)word);
     if (g != NOTHING) {
@@ -793,8 +793,18 @@ void read_newest_acquire(volatile uint64_t *word)
     }
     if (g != NOTHING && shadow[g] != 0 && cells[shadow[g]].loc >= 0) {
         int l = cells[shadow[g]].loc;
-        has_read(l, store_count[l] - 1u, __ATOMIC_ACQUIRE);
+        has_read(l, store_count[l] - 1u, order);
     }
+}
+
+void read_newest_acquire(volatile uint64_t *word)
+{
+    read_newest(word, __ATOMIC_ACQUIRE);
+}
+
+void read_newest_relaxed(volatile uint64_t *word)
+{
+    read_newest(word, __ATOMIC_RELAXED);
 }
 
 /* ---- entry points ---- */

@@ -475,6 +475,7 @@ static void one_execution(void)
     depth = 0;
     if (!setup_done || setup_made_choices) {
         virtual_now = 1000000000;
+        refuse_threads = 0;
         if (model->setup != NULL) {
             run_alone(model->setup, SETUP);
             if (verdict != PASSED) {
@@ -487,6 +488,7 @@ static void one_execution(void)
         setup_done = true;
     }
     int64_t start = virtual_now;
+    refuse_left = refuse_threads;
     run_threads();
     if (verdict == PASSED && model->check != NULL) {
         run_alone(model->check, CHECK);

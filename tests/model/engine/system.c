@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #define HERE __builtin_return_address(0)
 #define IN_MODEL likely(phase != IDLE)
@@ -45,6 +46,8 @@ int bgi_futex_wait(word *w, uint32_t expected, int64_t deadline)
         describe_address((uintptr_t)w, where, sizeof where);
     }
     if ((uint32_t)*w != expected) {
+        /* The kernel's look was one of this thread's: it does not see an older value after it. */
+        read_newest_relaxed((volatile uint64_t *)w);
         if (tracing) {
             trace(HERE, "futex    wait on %s: is %#x, not %#x", where, (uint32_t)*w, expected);
         }
@@ -193,11 +196,25 @@ WRAP(int, mprotect, void *p, size_t n, int prot)
 
 /* ---- threads ---- */
 
+unsigned refuse_threads, refuse_left;
+
+void mc_refuse_threads(unsigned n)
+{
+    refuse_threads = n;
+}
+
 WRAP(int, pthread_create, pthread_t *out, const pthread_attr_t *attr, void *(*fn)(void *),
      void *arg)
 {
     (void)attr;
     point();
+    if (refuse_left != 0) {
+        refuse_left--;
+        if (tracing) {
+            trace(HERE, "is refused a thread");
+        }
+        return EAGAIN;
+    }
     word_changed(out);
     *out = (pthread_t)spawn_thread(fn, arg);
     if (tracing) {
@@ -290,6 +307,10 @@ WRAP(int, clock_gettime, clockid_t clock, struct timespec *ts)
 WRAP(int, prctl, int op, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
 {
     return IN_MODEL ? 0 : __real_prctl(op, a, b, c, d);
+}
+WRAP(ssize_t, write, int fd, const void *data, size_t n)
+{
+    return IN_MODEL ? (ssize_t)n : __real_write(fd, data, n); /* reports */
 }
 WRAP(long, syscall, long n, long a, long b, long c, long d, long e, long f)
 {
