@@ -29,6 +29,8 @@ struct barrier {
 _Static_assert(sizeof(struct barrier) <= sizeof(bg_barrier), "bg_barrier has room for it");
 _Static_assert(offsetof(struct barrier, parties) == 2 * sizeof(uintptr_t), "BG_BARRIER_INIT");
 
+BGI_RETURN_THUNK;
+
 static const bgi_wait_site barrier_site = {"bg_barrier_wait", "the other parties"};
 
 static struct barrier *barrier_of(bg_barrier *b)
@@ -68,7 +70,7 @@ static int pass(struct barrier *b)
     return 1;
 }
 
-int bg_barrier_wait(bg_barrier *barrier)
+BGI_WAITS int bg_barrier_wait(bg_barrier *barrier)
 {
     struct barrier *b = barrier_of(barrier);
     bgi_wait_node node;

@@ -22,6 +22,8 @@
 
 _Static_assert(sizeof(bgi_waitq) <= sizeof(bg_latch), "bg_latch has room for it");
 
+BGI_RETURN_THUNK;
+
 static const bgi_wait_site latch_site = {"bg_latch_wait", "the latch to open"};
 
 static bgi_waitq *queue_of(bg_latch *latch)
@@ -48,7 +50,7 @@ void bg_latch_destroy(bg_latch *latch)
     (void)latch;
 }
 
-BGI_COLD static int count_down_slow(bgi_waitq *q, bgi_word down)
+BGI_NOINLINE static int count_down_slow(bgi_waitq *q, bgi_word down)
 {
     bgi_wake_list l = {NULL, NULL};
     bgi_wait_node *n;
@@ -90,7 +92,7 @@ int bg_latch_count_down(bg_latch *latch, int n)
     return count_down_slow(q, down);
 }
 
-BGI_COLD static int wait_slow(bgi_waitq *q, bgi_waiter *waiter)
+BGI_WAITS static int wait_slow(bgi_waitq *q, bgi_waiter *waiter)
 {
     bgi_wait_node node;
     bgi_word s = bgi_waitq_enter(q);

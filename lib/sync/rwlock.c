@@ -41,6 +41,8 @@ _Static_assert(sizeof(struct rwlock) <= sizeof(bg_rwlock), "bg_rwlock has room f
 
 enum { READ, WRITE };
 
+BGI_RETURN_THUNK;
+
 static const bgi_wait_site read_site = {"bg_rwlock_read_lock", "the lock, to read"};
 static const bgi_wait_site write_site = {"bg_rwlock_write_lock", "the lock, to write"};
 
@@ -97,7 +99,7 @@ static void leave_to_others(struct rwlock *l, bgi_word s)
     bgi_waitq_wake_all(&l->q, &wake);
 }
 
-BGI_COLD static int lock_slow(struct rwlock *l, bgi_waiter *waiter, uintptr_t kind)
+BGI_WAITS static int lock_slow(struct rwlock *l, bgi_waiter *waiter, uintptr_t kind)
 {
     bgi_wait_node node;
     bgi_word now;
@@ -213,7 +215,7 @@ BGI_INLINE bgi_word given_up(bgi_word s)
     return (s & WRITER) != 0 ? s - WRITER : s - READER;
 }
 
-BGI_COLD static int unlock_slow(struct rwlock *l)
+BGI_NOINLINE static int unlock_slow(struct rwlock *l)
 {
     bgi_word s = bgi_waitq_enter(&l->q);
     if (s < WRITER) {

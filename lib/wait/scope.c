@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+BGI_RETURN_THUNK;
+
 /* ---- deadlines ---- */
 
 /* Under the timers' lock, which who leaves the scope takes as well. */
@@ -189,7 +191,7 @@ static void describe_sleep(void *arg, char *text, size_t size)
 
 const bgi_wait_kind bgi_wait_sleep = {commit_until, "bg_sleep", NULL, describe_sleep};
 
-int bgi_wait_until(bgi_waiter *w, bg_time deadline)
+BGI_WAITS int bgi_wait_until(bgi_waiter *w, bg_time deadline)
 {
     struct until u = {w, deadline};
     bgi_suspend(commit_until, &u);
