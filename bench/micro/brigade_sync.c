@@ -133,7 +133,7 @@ static double bm_fan_once(uint64_t each, size_t capacity)
         return rc < 0 ? rc : taken;
     if (sum != BM_HANDS * (each * (each + 1) / 2))
         return -EIO;
-    return (double)took / (BM_HANDS * (double)each);
+    return (double)took / ((double)BM_HANDS * (double)each);
 }
 
 static int bm_fan(bm_job *job)
@@ -278,15 +278,15 @@ static int bm_scope(bm_job *job)
     }
     if (failed || bg_await(waker) < 0)
         return bm_fail("a wait failed");
-    bm_metric("added_ns", bm_added(bare, scoped, blocks) / BM_ROUNDS, "ns");
-    bm_metric("bare_ns", bm_median(bare, blocks) / BM_ROUNDS, "ns");
+    bm_metric("added_ns", bm_added(bare, scoped, blocks) / (double)BM_ROUNDS, "ns");
+    bm_metric("bare_ns", bm_median(bare, blocks) / (double)BM_ROUNDS, "ns");
     for (size_t i = 0; i < blocks && !failed; i++) {
         failed |= bm_bare_block(own, own, 1, &bare[i]);
         failed |= bm_scoped_block(own, own, 1, &scoped[i]);
     }
     if (failed)
         return bm_fail("a wait failed");
-    bm_metric("ready_ns", bm_added(bare, scoped, blocks) / BM_ROUNDS, "ns");
+    bm_metric("ready_ns", bm_added(bare, scoped, blocks) / (double)BM_ROUNDS, "ns");
     bg_chan_destroy(w.there);
     bg_chan_destroy(w.back);
     bg_chan_destroy(own);
