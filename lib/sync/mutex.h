@@ -17,6 +17,7 @@ struct bgi_mutex {
 };
 
 _Static_assert(sizeof(struct bgi_mutex) <= sizeof(bg_mutex), "bg_mutex has room for it");
+_Static_assert(offsetof(struct bgi_mutex, owned) == BGI_OWNED_OFFSET, "messages name the mutex");
 
 BGI_INLINE struct bgi_mutex *bgi_mutex_of(bg_mutex *m)
 {

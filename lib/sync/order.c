@@ -49,7 +49,7 @@ struct edge {
 };
 
 struct node {
-    const bgi_owned *mutex;
+    const bgi_owned *lock;
     uint16_t edges; /* the first; 0: none */
     uint16_t by;    /* of a search: the edge that led here; 0: none */
     int dead, seen;
@@ -111,6 +111,12 @@ void bgi_owned_before_unlock(bgi_owned *o, const char *function)
     bgi_store(&o->owner, 0);
 }
 
+/* The lock as its users know it. */
+static const void *name_of(const bgi_owned *o)
+{
+    return (const char *)o - BGI_OWNED_OFFSET;
+}
+
 /* ---- the graph; under the lock ---- */
 
 static void forget_all(void)
@@ -132,7 +138,7 @@ static unsigned give_number(bgi_owned *o)
     unsigned n = number_of(o);
     if (n == 0) {
         n = ++order.nodes;
-        order.node[n] = (struct node){.mutex = o};
+        order.node[n] = (struct node){.lock = o};
         o->order = order.epoch << EPOCH_SHIFT | n;
     }
     return n;
@@ -204,8 +210,7 @@ static void describe_way(unsigned to, char *text, size_t size)
         const struct edge *e = step[n];
         int m = snprintf(text + used, size - used, ", %s%s%s took %p while it held %p",
                          e->thread ? "a plain thread" : "task '", e->name, e->thread ? "" : "'",
-                         (const void *)order.node[e->to].mutex,
-                         (const void *)order.node[e->from].mutex);
+                         name_of(order.node[e->to].lock), name_of(order.node[e->from].lock));
         used += m > 0 ? (size_t)m : 0;
     }
 }
@@ -223,10 +228,9 @@ static void relate(bgi_owned *holds, bgi_owned *takes, const char *function)
     }
     if (find_way(to, from)) {
         describe_way(from, way, sizeof way);
-        bgi_misuse(
-            function, bgi_task_self_name(),
-            "this order of mutexes can deadlock: it takes %p while it holds %p, but before%s",
-            (void *)takes, (void *)holds, way);
+        bgi_misuse(function, bgi_task_self_name(),
+                   "this order of locks can deadlock: it takes %p while it holds %p, but before%s",
+                   name_of(takes), name_of(holds), way);
     }
     add_edge(pair, from, to);
 }

@@ -21,6 +21,9 @@ typedef struct bgi_owned {
     uintptr_t order;        /* its number in the order of all; 0: it has none yet */
 } bgi_owned;
 
+/* It follows the wait queue of its lock, which messages name. */
+#define BGI_OWNED_OFFSET (2 * sizeof(uintptr_t))
+
 /* Not in the models, which look at what release builds do. */
 #if BGI_DEBUG && !defined(BGI_MODEL)
 #define BGI_OWNED 1

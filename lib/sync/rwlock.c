@@ -35,6 +35,7 @@ struct rwlock {
 };
 
 _Static_assert(sizeof(struct rwlock) <= sizeof(bg_rwlock), "bg_rwlock has room for it");
+_Static_assert(offsetof(struct rwlock, owned) == BGI_OWNED_OFFSET, "messages name the lock");
 
 #define WRITER BGI_WAITQ_VALUE
 #define READER (2 * BGI_WAITQ_VALUE)

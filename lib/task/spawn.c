@@ -199,7 +199,7 @@ BGI_INLINE void check_nothing_left(const bg_task *t)
         bgi_misuse("bg_scope_close", bg_task_name(t), "the task has ended within an open scope");
     }
     if (t->fiber.stack->held != NULL) {
-        bgi_misuse("bg_mutex_unlock", bg_task_name(t), "the task has ended with a mutex held");
+        bgi_misuse("bg_mutex_unlock", bg_task_name(t), "the task has ended with a lock held");
     }
 #endif
     (void)t;
