@@ -49,15 +49,16 @@ static int bm_ping_pong(bm_job *job)
         const char *metric;
         size_t capacity;
     } ways[] = {{"one_ns", 1}, {"rendezvous_ns", 0}};
+    int64_t workers = bm_opt(job, "workers", 1);
     for (size_t w = 0; w < 2; w++) {
         bm_table_tennis t = {.n = bm_size(job, "count", 1000000)};
         t.there = bg_chan_create(sizeof(uint64_t), ways[w].capacity);
         t.back = bg_chan_create(sizeof(uint64_t), ways[w].capacity);
         if (!t.there || !t.back)
             return bm_fail("a channel cannot be had");
-        int64_t start = bm_now();
+        int64_t start = bm_spent(workers);
         int rc = bg_gather(bg_spawn(bm_ping, &t), bg_spawn(bm_pong, &t));
-        int64_t took = bm_now() - start;
+        int64_t took = bm_spent(workers) - start;
         if (rc < 0)
             return bm_fail(bg_strerror(rc));
         if (t.wrong)
@@ -106,7 +107,7 @@ static int bm_consume(void *arg)
 }
 
 /* The nanoseconds of one item, or a negative error. */
-static double bm_fan_once(uint64_t each, size_t capacity)
+static double bm_fan_once(uint64_t each, size_t capacity, int64_t workers)
 {
     bm_belt belt = {bg_chan_create(sizeof(uint64_t), capacity), each};
     bm_taker takers[BM_HANDS] = {{0}};
@@ -115,7 +116,7 @@ static double bm_fan_once(uint64_t each, size_t capacity)
     uint64_t sum = 0;
     if (!belt.channel)
         return -ENOMEM;
-    int64_t start = bm_now();
+    int64_t start = bm_spent(workers);
     for (int i = 0; i < BM_HANDS; i++) {
         takers[i].channel = belt.channel;
         consumers[i] = bg_spawn(bm_consume, &takers[i]);
@@ -125,7 +126,7 @@ static double bm_fan_once(uint64_t each, size_t capacity)
     int rc = bg_gather_all(producers, BM_HANDS, results);
     bg_close(belt.channel);
     int taken = bg_gather_all(consumers, BM_HANDS, results);
-    int64_t took = bm_now() - start;
+    int64_t took = bm_spent(workers) - start;
     bg_chan_destroy(belt.channel);
     for (int i = 0; i < BM_HANDS; i++)
         sum += takers[i].sum;
@@ -139,8 +140,9 @@ static double bm_fan_once(uint64_t each, size_t capacity)
 static int bm_fan(bm_job *job)
 {
     uint64_t each = bm_size(job, "count", 2000000) / BM_HANDS;
-    double many = bm_fan_once(each, (size_t)bm_opt(job, "capacity", 64));
-    double one = bm_fan_once(each / 4 + 1, 1);
+    int64_t workers = bm_opt(job, "workers", 1);
+    double many = bm_fan_once(each, (size_t)bm_opt(job, "capacity", 64), workers);
+    double one = bm_fan_once(each / 4 + 1, 1, workers);
     if (many < 0 || one < 0)
         return bm_fail("an item was lost or came twice");
     bm_metric("item_ns", many, "ns");
@@ -158,12 +160,12 @@ static int bm_mutex(bm_job *job)
 {
     size_t n = bm_size(job, "count", 5000000);
     int failed = 0;
-    int64_t start = bm_now();
+    int64_t start = bm_spent(1);
     for (size_t i = 0; i < n; i++) {
         failed |= bg_mutex_lock(&bm_lock);
         failed |= bg_mutex_unlock(&bm_lock);
     }
-    double ns = (double)(bm_now() - start);
+    double ns = (double)(bm_spent(1) - start);
     if (failed)
         return bm_fail("a lock or an unlock failed");
     bm_metric("pair_ns", ns / (double)n, "ns");
@@ -311,7 +313,7 @@ static int bm_group(bm_job *job)
     enum { CHILDREN = 100 };
     size_t n = bm_size(job, "count", 500000) / CHILDREN;
     int failed = 0;
-    int64_t start = bm_now();
+    int64_t start = bm_spent(1);
     for (size_t i = 0; i < n; i++) {
         int rc = 0;
         bg_group (g, .result = &rc) {
@@ -320,7 +322,7 @@ static int bm_group(bm_job *job)
         }
         failed |= rc < 0;
     }
-    double ns = (double)(bm_now() - start);
+    double ns = (double)(bm_spent(1) - start);
     if (failed || bm_born != n * CHILDREN)
         return bm_fail("not every child ran");
     bm_metric("each_ns", ns / (double)(n * CHILDREN), "ns");

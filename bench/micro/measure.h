@@ -42,6 +42,13 @@ static inline int64_t bm_now(void)
     return bm_clock(CLOCK_MONOTONIC);
 }
 
+/* Where one worker computes all the time: its CPU time, which other programs on the machine do not
+ * lengthen (but by what they do to the caches). With more workers: the time. */
+static inline int64_t bm_spent(int64_t workers)
+{
+    return workers == 1 ? bm_clock(CLOCK_PROCESS_CPUTIME_ID) : bm_now();
+}
+
 /* Resident bytes of this process; 0 where /proc is not there. */
 static inline double bm_rss(void)
 {

@@ -1,7 +1,8 @@
 /*
  * The tables. A figure's target is what the project set itself, in nanoseconds as on the machine it
- * was set on, or beside a peer; the figures without one are there to be compared. A peer that lacks
- * a workload has no line in bm_sizes and shows as "-".
+ * was set on, or beside a peer; the figures without one are there to be compared. Where one worker
+ * computes without a pause it is CPU time that counts: it says the same on a busy machine. A peer
+ * that lacks a workload has no line in bm_sizes and shows as "-".
  */
 #include "table.h"
 
@@ -98,7 +99,7 @@ const bm_row bm_rows[] = {
      "pingpong",
      "workers=1",
      "workers=1",
-     "two tasks send each other one item by two channels in turn, 1 worker: each message",
+     "two tasks send each other one item by two channels in turn, 1 worker: each message, CPU time",
      1,
      {{"one_ns", "ns", "capacity 1", 60}, {"rendezvous_ns", "ns", "rendezvous", 0}}},
     {"pingpong_2w",
@@ -106,7 +107,7 @@ const bm_row bm_rows[] = {
      "pingpong",
      "workers=2",
      "workers=2",
-     "the same, 2 workers",
+     "the same, 2 workers: time",
      0,
      {{"one_ns", "ns", "capacity 1", 0}, {"rendezvous_ns", "ns", "rendezvous", 0}}},
     {"fan_1w",
@@ -114,7 +115,7 @@ const bm_row bm_rows[] = {
      "fan",
      "workers=1 capacity=64",
      "workers=1 capacity=64",
-     "4 producers, 4 consumers, one bounded channel, 1 worker: each item",
+     "4 producers, 4 consumers, one bounded channel, 1 worker: each item, CPU time",
      1,
      {{"item_ns", "ns", "capacity 64", 20}, {"one_ns", "ns", "capacity 1", 0}}},
     {"fan_2w",
@@ -122,7 +123,7 @@ const bm_row bm_rows[] = {
      "fan",
      "workers=2 capacity=64",
      "workers=2 capacity=64",
-     "the same, 2 workers",
+     "the same, 2 workers: time",
      0,
      {{"item_ns", "ns", "capacity 64", 30}, {"one_ns", "ns", "capacity 1", 0}}},
     {"mutex",
@@ -130,7 +131,7 @@ const bm_row bm_rows[] = {
      "mutex",
      "",
      "",
-     "a mutex locked and unlocked by one task, 1 worker",
+     "a mutex locked and unlocked by one task, 1 worker: CPU time",
      1,
      {{"pair_ns", "ns", "a pair", 0}}},
     {"mutex_8",
@@ -156,7 +157,7 @@ const bm_row bm_rows[] = {
      "group",
      "",
      "",
-     "100 empty children of a group, then its join, 1 worker: each child",
+     "100 empty children of a group, then its join, 1 worker: each child, CPU time",
      1,
      {{"each_ns", "ns", "each", 0}}},
     {"select",
@@ -164,7 +165,7 @@ const bm_row bm_rows[] = {
      "select",
      "",
      "",
-     "a select of two channels, 1 worker: an item sent and selected; a round trip with a select",
+     "select of two channels, 1 worker: an item sent and selected; a round trip with one; CPU time",
      1,
      {{"ready_ns", "ns", "one is ready", 0}, {"woken_ns", "ns", "it waits", 0}}},
     {"blocking",

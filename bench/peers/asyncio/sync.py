@@ -26,9 +26,9 @@ async def pingpong(arg, metric):
         for _ in range(n):
             await back.put(await there.get())
 
-    start = time.perf_counter_ns()
+    start = time.process_time_ns()
     right, _ = await asyncio.gather(ping(), pong())
-    metric("one_ns", (time.perf_counter_ns() - start) / (2 * n), "ns")
+    metric("one_ns", (time.process_time_ns() - start) / (2 * n), "ns")
     return 0 if right else FAILED
 
 
@@ -45,13 +45,13 @@ async def fan_once(each, capacity):
         while v := await queue.get():
             total += v
 
-    start = time.perf_counter_ns()
+    start = time.process_time_ns()
     consumers = [asyncio.create_task(consume()) for _ in range(4)]
     await asyncio.gather(*(produce() for _ in range(4)))
     for _ in consumers:
         await queue.put(0)
     await asyncio.gather(*consumers)
-    took = time.perf_counter_ns() - start
+    took = time.process_time_ns() - start
     if total != 4 * (each * (each + 1) // 2):
         raise RuntimeError("an item was lost or came twice")
     return took / (4 * each)
@@ -66,11 +66,11 @@ async def fan(arg, metric):
 async def mutex(arg, metric):
     n = arg("count", 200000)
     lock = asyncio.Lock()
-    start = time.perf_counter_ns()
+    start = time.process_time_ns()
     for _ in range(n):
         async with lock:
             pass
-    metric("pair_ns", (time.perf_counter_ns() - start) / n, "ns")
+    metric("pair_ns", (time.process_time_ns() - start) / n, "ns")
 
 
 def added(bare, scoped):
@@ -136,12 +136,12 @@ async def group(arg, metric):
         nonlocal ran
         ran += 1
 
-    start = time.perf_counter_ns()
+    start = time.process_time_ns()
     for _ in range(n):
         async with asyncio.TaskGroup() as g:
             for _ in range(children):
                 g.create_task(child())
-    metric("each_ns", (time.perf_counter_ns() - start) / (n * children), "ns")
+    metric("each_ns", (time.process_time_ns() - start) / (n * children), "ns")
     return 0 if ran == n * children else FAILED
 
 
@@ -160,24 +160,24 @@ async def select(arg, metric):
             getters[at] = asyncio.create_task(ways[at].get())
             return g.result()
 
-    start = time.perf_counter_ns()
+    start = time.process_time_ns()
     for i in range(n):
         await ways[which(i)].put(i)
         right = right and await either() == i
-    metric("ready_ns", (time.perf_counter_ns() - start) / n, "ns")
+    metric("ready_ns", (time.process_time_ns() - start) / n, "ns")
 
     async def partner():
         for i in range(n):
             await ways[which(i)].put(i)
             await acks.get()
 
-    start = time.perf_counter_ns()
+    start = time.process_time_ns()
     other = asyncio.create_task(partner())
     for i in range(n):
         right = right and await either() == i
         await acks.put(i)
     await other
-    metric("woken_ns", (time.perf_counter_ns() - start) / n, "ns")
+    metric("woken_ns", (time.process_time_ns() - start) / n, "ns")
     for g in getters:
         g.cancel()
     print("note tasks that get and asyncio.wait: there is no select")

@@ -8,10 +8,11 @@
 #include <algorithm>
 #include <optional>
 
-template <typename Channel> static int64_t ping_pong(int64_t n, Channel &there, Channel &back)
+template <typename Channel>
+static int64_t ping_pong(int64_t n, int64_t workers, Channel &there, Channel &back)
 {
     uint64_t wrong = 0;
-    int64_t start = bm_now();
+    int64_t start = bm_spent(workers);
     fib::fiber ping([&] {
         for (uint64_t i = 0; i < uint64_t(n); i++) {
             there.push(i);
@@ -24,20 +25,20 @@ template <typename Channel> static int64_t ping_pong(int64_t n, Channel &there, 
     });
     ping.join();
     pong.join();
-    int64_t took = bm_now() - start;
+    int64_t took = bm_spent(workers) - start;
     return wrong ? -1 : took;
 }
 
 int ping_pong(int argc, char **argv)
 {
-    int64_t n = bm_arg(argc, argv, "count", 500000);
+    int64_t n = bm_arg(argc, argv, "count", 500000), workers = bm_arg(argc, argv, "workers", 1);
     std::optional<second_worker> other;
-    if (bm_arg(argc, argv, "workers", 1) == 2)
+    if (workers == 2)
         other.emplace();
     fib::buffered_channel<uint64_t> one_there(2), one_back(2);
-    int64_t one = ping_pong(n, one_there, one_back);
+    int64_t one = ping_pong(n, workers, one_there, one_back);
     fib::unbuffered_channel<uint64_t> there, back;
-    int64_t rendezvous = ping_pong(n, there, back);
+    int64_t rendezvous = ping_pong(n, workers, there, back);
     if (one < 0 || rendezvous < 0)
         return bm_fail("a message was lost");
     bm_metric("one_ns", double(one) / double(2 * n), "ns");
@@ -45,12 +46,12 @@ int ping_pong(int argc, char **argv)
     return BM_OK;
 }
 
-static int64_t fan(uint64_t each, size_t slots)
+static int64_t fan(uint64_t each, size_t slots, int64_t workers)
 {
     fib::buffered_channel<uint64_t> channel(slots);
     std::atomic<uint64_t> sum{0};
     std::vector<fib::fiber> producers, consumers;
-    int64_t start = bm_now();
+    int64_t start = bm_spent(workers);
     for (int i = 0; i < 4; i++)
         consumers.emplace_back([&] {
             uint64_t mine = 0, v = 0;
@@ -68,18 +69,19 @@ static int64_t fan(uint64_t each, size_t slots)
     channel.close();
     for (auto &c : consumers)
         c.join();
-    int64_t took = bm_now() - start;
+    int64_t took = bm_spent(workers) - start;
     return sum == 4 * (each * (each + 1) / 2) ? took : -1;
 }
 
 int fan(int argc, char **argv)
 {
     int64_t n = bm_arg(argc, argv, "count", 1000000) / 4, few = n / 4 + 1;
+    int64_t workers = bm_arg(argc, argv, "workers", 1);
     std::optional<second_worker> other;
-    if (bm_arg(argc, argv, "workers", 1) == 2)
+    if (workers == 2)
         other.emplace();
-    int64_t many = fan(uint64_t(n), size_t(bm_arg(argc, argv, "capacity", 64)));
-    int64_t one = fan(uint64_t(few), 2);
+    int64_t many = fan(uint64_t(n), size_t(bm_arg(argc, argv, "capacity", 64)), workers);
+    int64_t one = fan(uint64_t(few), 2, workers);
     if (many < 0 || one < 0)
         return bm_fail("an item was lost or came twice");
     bm_metric("item_ns", double(many) / double(4 * n), "ns");
@@ -91,12 +93,12 @@ int mutex(int argc, char **argv)
 {
     int64_t n = bm_arg(argc, argv, "count", 2000000);
     fib::mutex lock;
-    int64_t start = bm_now();
+    int64_t start = bm_spent(1);
     for (int64_t i = 0; i < n; i++) {
         lock.lock();
         lock.unlock();
     }
-    bm_metric("pair_ns", double(bm_now() - start) / double(n), "ns");
+    bm_metric("pair_ns", double(bm_spent(1) - start) / double(n), "ns");
     return BM_OK;
 }
 
@@ -187,14 +189,14 @@ int group(int argc, char **argv)
     int64_t n = bm_arg(argc, argv, "count", 200000) / CHILDREN, ran = 0;
     fib::pooled_fixedsize_stack stacks;
     std::vector<fib::fiber> children(CHILDREN);
-    int64_t start = bm_now();
+    int64_t start = bm_spent(1);
     for (int64_t i = 0; i < n; i++) {
         for (auto &c : children)
             c = fib::fiber(std::allocator_arg, stacks, [&ran] { ran++; });
         for (auto &c : children)
             c.join();
     }
-    int64_t took = bm_now() - start;
+    int64_t took = bm_spent(1) - start;
     if (ran != n * CHILDREN)
         return bm_fail("not every child ran");
     bm_metric("each_ns", double(took) / double(n * CHILDREN), "ns");

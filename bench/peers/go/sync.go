@@ -11,7 +11,7 @@ import (
 )
 
 func pingPong() int {
-	n := arg("count", 500000)
+	n, workers := arg("count", 500000), arg("workers", 1)
 	for _, c := range []struct {
 		capacity int
 		name     string
@@ -20,7 +20,7 @@ func pingPong() int {
 		var wg sync.WaitGroup
 		var wrong uint64
 		wg.Add(2)
-		start := now()
+		start := spent(workers)
 		go func() {
 			for i := uint64(0); i < uint64(n); i++ {
 				there <- i
@@ -35,7 +35,7 @@ func pingPong() int {
 			wg.Done()
 		}()
 		wg.Wait()
-		took := now() - start
+		took := spent(workers) - start
 		if wrong != 0 {
 			return fail("a message was lost")
 		}
@@ -46,12 +46,13 @@ func pingPong() int {
 
 // Returns the nanoseconds, or -1 when the sum is wrong.
 func fanOnce(each int64, capacity int) int64 {
+	workers := arg("workers", 1)
 	ch := make(chan uint64, capacity)
 	var producers, consumers sync.WaitGroup
 	var sum uint64
 	producers.Add(4)
 	consumers.Add(4)
-	start := now()
+	start := spent(workers)
 	for c := 0; c < 4; c++ {
 		go func() {
 			mine := uint64(0)
@@ -73,7 +74,7 @@ func fanOnce(each int64, capacity int) int64 {
 	producers.Wait()
 	close(ch)
 	consumers.Wait()
-	took := now() - start
+	took := spent(workers) - start
 	if sum != uint64(4*(each*(each+1)/2)) {
 		return -1
 	}
@@ -95,13 +96,13 @@ func fan() int {
 func mutex() int {
 	n := arg("count", 5000000)
 	var m sync.Mutex
-	start := now()
+	start := spent(1)
 	for i := int64(0); i < n; i++ {
 		m.Lock()
 		//lint:ignore SA2001 the pair is what is measured
 		m.Unlock()
 	}
-	metric("pair_ns", float64(now()-start)/float64(n), "ns")
+	metric("pair_ns", float64(spent(1)-start)/float64(n), "ns")
 	return 0
 }
 
@@ -274,7 +275,7 @@ func groups() int {
 	const children = 100
 	n := arg("count", 500000) / children
 	var ran int64
-	start := now()
+	start := spent(1)
 	for i := int64(0); i < n; i++ {
 		_, cancel := context.WithCancel(context.Background())
 		g := group{cancel: cancel}
@@ -288,7 +289,7 @@ func groups() int {
 			return fail("a child failed")
 		}
 	}
-	took := now() - start
+	took := spent(1) - start
 	if ran != n*children {
 		return fail("not every child ran")
 	}
@@ -303,7 +304,7 @@ func selects() int {
 	a, b, c := make(chan uint64, 1), make(chan uint64, 1), make(chan uint64, 1)
 	ways := [2]chan uint64{a, b}
 	wrong := uint64(0)
-	start := now()
+	start := spent(1)
 	for i := uint64(0); i < n; i++ {
 		ways[which(i)] <- i
 		select {
@@ -313,9 +314,9 @@ func selects() int {
 			wrong |= v ^ i
 		}
 	}
-	ready := now() - start
+	ready := spent(1) - start
 	ended := make(chan struct{})
-	start = now()
+	start = spent(1)
 	go func() {
 		for i := uint64(0); i < n; i++ {
 			ways[which(i)] <- i
@@ -333,7 +334,7 @@ func selects() int {
 		c <- i
 	}
 	<-ended
-	woken := now() - start
+	woken := spent(1) - start
 	if wrong != 0 {
 		return fail("a message was lost")
 	}

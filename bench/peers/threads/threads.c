@@ -174,15 +174,16 @@ static void *talker(void *arg)
 static int ping_pong(int argc, char **argv)
 {
     pthread_t threads[2];
+    int64_t workers = bm_arg(argc, argv, "workers", 1);
     turns = (uint64_t)bm_arg(argc, argv, "count", 20000);
-    int64_t start = bm_now();
+    int64_t start = bm_spent(workers);
     if (!together(threads, 2, talker))
         return bm_fail("a thread could not be made");
     for (int i = 0; i < 2; i++)
         pthread_join(threads[i], NULL);
     if (wrong)
         return bm_fail("a message was lost");
-    bm_metric("one_ns", (double)(bm_now() - start) / (2 * (double)turns), "ns");
+    bm_metric("one_ns", (double)(bm_spent(workers) - start) / (2 * (double)turns), "ns");
     return BM_OK;
 }
 
@@ -203,13 +204,13 @@ static void *fanner(void *arg)
     return NULL;
 }
 
-static double fan_once(channel *c, uint64_t each)
+static double fan_once(channel *c, uint64_t each, int64_t workers)
 {
     pthread_t threads[8];
     uint64_t sum = 0;
     fanned = c;
     turns = each;
-    int64_t start = bm_now();
+    int64_t start = bm_spent(workers);
     if (!together(threads, 8, fanner))
         return -1;
     for (size_t i = 0; i < 8; i++) {
@@ -218,15 +219,16 @@ static double fan_once(channel *c, uint64_t each)
         pthread_join(threads[i], NULL);
         sum += fan_sum[i];
     }
-    double ns = (double)(bm_now() - start) / (4 * (double)each);
+    double ns = (double)(bm_spent(workers) - start) / (4 * (double)each);
     return sum == 4 * (each * (each + 1) / 2) ? ns : -1;
 }
 
 static int fan(int argc, char **argv)
 {
     uint64_t n = (uint64_t)bm_arg(argc, argv, "count", 200000) / 4;
+    int64_t workers = bm_arg(argc, argv, "workers", 1);
     channel big = CHANNEL(64), small = CHANNEL(1);
-    double many = fan_once(&big, n), one = fan_once(&small, n / 4 + 1);
+    double many = fan_once(&big, n, workers), one = fan_once(&small, n / 4 + 1, workers);
     if (many < 0 || one < 0)
         return bm_fail("an item was lost or came twice");
     bm_metric("item_ns", many, "ns");
@@ -253,12 +255,12 @@ static int mutex(int argc, char **argv)
     pthread_mutex_lock(&gate);
     if (pthread_create(&other, NULL, wait_for_gate, &gate))
         return bm_fail("a thread could not be made");
-    int64_t start = bm_now();
+    int64_t start = bm_spent(1);
     for (int64_t i = 0; i < n; i++) {
         pthread_mutex_lock(&lock);
         pthread_mutex_unlock(&lock);
     }
-    bm_metric("pair_ns", (double)(bm_now() - start) / (double)n, "ns");
+    bm_metric("pair_ns", (double)(bm_spent(1) - start) / (double)n, "ns");
     pthread_mutex_unlock(&gate);
     pthread_join(other, NULL);
     return BM_OK;

@@ -287,11 +287,22 @@ extern "C" {
     fn sysconf(name: i32) -> i64;
 }
 
+fn clock(id: i32) -> Duration {
+    let mut ts = Timespec { sec: 0, nsec: 0 };
+    unsafe { clock_gettime(id, &mut ts) };
+    Duration::new(ts.sec as u64, ts.nsec as u32)
+}
+
 fn thread_cpu() -> Duration {
     const CLOCK_THREAD_CPUTIME_ID: i32 = 3;
-    let mut ts = Timespec { sec: 0, nsec: 0 };
-    unsafe { clock_gettime(CLOCK_THREAD_CPUTIME_ID, &mut ts) };
-    Duration::new(ts.sec as u64, ts.nsec as u32)
+    clock(CLOCK_THREAD_CPUTIME_ID)
+}
+
+/// The CPU time of the process where one worker computes all the time, else the time.
+fn spent(workers: usize) -> Duration {
+    const CLOCK_MONOTONIC: i32 = 1;
+    const CLOCK_PROCESS_CPUTIME_ID: i32 = 2;
+    clock(if workers == 1 { CLOCK_PROCESS_CPUTIME_ID } else { CLOCK_MONOTONIC })
 }
 
 fn burn(cpu: Duration) -> u64 {

@@ -3,7 +3,7 @@
 //! consumers uses async-channel, as Tokio's own documentation advises. Neither hands over without a
 //! buffer: there is no rendezvous.
 
-use crate::{metric, per, Args, FAILED, OK};
+use crate::{metric, per, spent, Args, FAILED, OK};
 use std::sync::atomic::{AtomicU64, Ordering::*};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,10 +11,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 pub async fn ping_pong(args: &Args) -> i32 {
-    let n = args.size("count", 1_000_000);
+    let (n, workers) = (args.size("count", 1_000_000), args.size("workers", 1));
     let (there, mut there_rx) = mpsc::channel::<u64>(1);
     let (back, mut back_rx) = mpsc::channel::<u64>(1);
-    let start = Instant::now();
+    let start = spent(workers);
     let ping = tokio::spawn(async move {
         let mut wrong = 0;
         for i in 0..n as u64 {
@@ -29,7 +29,7 @@ pub async fn ping_pong(args: &Args) -> i32 {
         }
     });
     let wrong = ping.await.unwrap_or(1);
-    let took = start.elapsed();
+    let took = spent(workers) - start;
     if pong.await.is_err() || wrong != 0 {
         return FAILED;
     }
@@ -38,9 +38,9 @@ pub async fn ping_pong(args: &Args) -> i32 {
 }
 
 /// None when an item was lost or came twice.
-async fn fan_once(each: u64, capacity: usize) -> Option<Duration> {
+async fn fan_once(each: u64, capacity: usize, workers: usize) -> Option<Duration> {
     let (tx, rx) = async_channel::bounded::<u64>(capacity);
-    let start = Instant::now();
+    let start = spent(workers);
     let consumers: Vec<_> = (0..4)
         .map(|_| {
             let rx = rx.clone();
@@ -66,14 +66,15 @@ async fn fan_once(each: u64, capacity: usize) -> Option<Duration> {
     for c in consumers {
         sum += c.await.ok()?;
     }
-    (sum == 4 * (each * (each + 1) / 2)).then_some(start.elapsed())
+    (sum == 4 * (each * (each + 1) / 2)).then_some(spent(workers) - start)
 }
 
 pub async fn fan(args: &Args) -> i32 {
+    let workers = args.size("workers", 1);
     let n = args.size("count", 2_000_000) / 4;
     let few = n / 4 + 1;
-    let many = fan_once(n as u64, args.size("capacity", 64)).await;
-    let one = fan_once(few as u64, 1).await;
+    let many = fan_once(n as u64, args.size("capacity", 64), workers).await;
+    let one = fan_once(few as u64, 1, workers).await;
     let (Some(many), Some(one)) = (many, one) else {
         eprintln!("an item was lost or came twice");
         return FAILED;
@@ -87,12 +88,12 @@ pub async fn fan(args: &Args) -> i32 {
 pub async fn mutex(args: &Args) -> i32 {
     let n = args.size("count", 5_000_000);
     let m = tokio::sync::Mutex::new(0u64);
-    let start = Instant::now();
+    let start = spent(1);
     for _ in 0..n {
         let held = m.lock().await;
         drop(std::hint::black_box(held));
     }
-    metric("pair_ns", per(start.elapsed(), n), "ns");
+    metric("pair_ns", per(spent(1) - start, n), "ns");
     OK
 }
 
@@ -218,7 +219,7 @@ pub async fn group(args: &Args) -> i32 {
     const CHILDREN: usize = 100;
     static RAN: AtomicU64 = AtomicU64::new(0);
     let n = args.size("count", 500_000) / CHILDREN;
-    let start = Instant::now();
+    let start = spent(1);
     for _ in 0..n {
         let mut set = JoinSet::new();
         for _ in 0..CHILDREN {
@@ -230,7 +231,7 @@ pub async fn group(args: &Args) -> i32 {
             }
         }
     }
-    let took = start.elapsed();
+    let took = spent(1) - start;
     if RAN.load(Relaxed) != (n * CHILDREN) as u64 {
         return FAILED;
     }
@@ -256,13 +257,13 @@ pub async fn select(args: &Args) -> i32 {
     let (c, mut c_rx) = mpsc::channel::<u64>(1);
     let ways = [a, b];
     let mut wrong = 0;
-    let start = Instant::now();
+    let start = spent(1);
     for i in 0..n {
         let _ = ways[which(i)].send(i).await;
         wrong |= either(&mut a_rx, &mut b_rx).await ^ i;
     }
-    let ready = start.elapsed();
-    let start = Instant::now();
+    let ready = spent(1) - start;
+    let start = spent(1);
     let partner = tokio::spawn(async move {
         for i in 0..n {
             let _ = ways[which(i)].send(i).await;
@@ -277,7 +278,7 @@ pub async fn select(args: &Args) -> i32 {
         return FAILED;
     }
     metric("ready_ns", per(ready, n as usize), "ns");
-    metric("woken_ns", per(start.elapsed(), n as usize), "ns");
+    metric("woken_ns", per(spent(1) - start, n as usize), "ns");
     OK
 }
 
