@@ -209,11 +209,13 @@ static inline void bm_guarded_end(bm_guarded *g)
         g->least = g->done[i] < g->least ? g->done[i] : g->least;
 }
 
-static inline int bm_guarded_report(const bm_guarded *g, int64_t each, int64_t took)
+/* took, and of how much CPU time. */
+static inline int bm_guarded_report(const bm_guarded *g, int64_t each, int64_t took, int64_t cpu)
 {
     if (g->state != bm_steps(88172645463325252u, BM_TASKS * each * BM_STEPS))
         return bm_fail("the mutex let two in");
     bm_metric("pair_ns", (double)took / (double)(BM_TASKS * each), "ns");
+    bm_metric("cpu_ns", (double)cpu / (double)(BM_TASKS * each), "ns");
     bm_metric("slowest", (double)g->least / (double)each * 100, "%");
     return BM_OK;
 }

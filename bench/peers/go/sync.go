@@ -118,7 +118,7 @@ func mutexContended() int {
 	g := &guarded{state: 88172645463325252, least: -1}
 	var wg sync.WaitGroup
 	wg.Add(8)
-	start := now()
+	start, cpu := now(), spent(1)
 	for t := 0; t < 8; t++ {
 		go func(mine *int64) {
 			for i := int64(0); i < n; i++ {
@@ -148,6 +148,7 @@ func mutexContended() int {
 	}
 	wg.Wait()
 	took := now() - start
+	cpu = spent(1) - cpu
 	x := uint64(88172645463325252)
 	for i := int64(0); i < 8*n*4; i++ {
 		x ^= x << 13
@@ -158,6 +159,7 @@ func mutexContended() int {
 		return fail("the mutex let two in")
 	}
 	metric("pair_ns", float64(took)/float64(8*n), "ns")
+	metric("cpu_ns", float64(cpu)/float64(8*n), "ns")
 	metric("slowest", float64(g.least)/float64(n)*100, "%")
 	return 0
 }

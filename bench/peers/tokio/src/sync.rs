@@ -116,7 +116,7 @@ pub async fn mutex_contended(args: &Args) -> i32 {
     const SEED: u64 = 88172645463325252;
     let n = args.size("count", 1_000_000) / 8;
     let g = Arc::new(tokio::sync::Mutex::new(Guarded { state: SEED, done: [0; 8], least: None }));
-    let start = Instant::now();
+    let (start, cpu) = (Instant::now(), spent(1));
     let tasks: Vec<_> = (0..8)
         .map(|t| {
             let g = g.clone();
@@ -137,12 +137,13 @@ pub async fn mutex_contended(args: &Args) -> i32 {
             return FAILED;
         }
     }
-    let took = start.elapsed();
+    let (took, cpu) = (start.elapsed(), spent(1) - cpu);
     let held = g.lock().await;
     if held.state != steps(SEED, 8 * n * 4) {
         return FAILED;
     }
     metric("pair_ns", per(took, 8 * n), "ns");
+    metric("cpu_ns", per(cpu, 8 * n), "ns");
     metric("slowest", held.least.unwrap_or(0) as f64 / n as f64 * 100.0, "%");
     OK
 }
