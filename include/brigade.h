@@ -13,6 +13,7 @@
 #include <brigade/group.h>
 #include <brigade/runtime.h>
 #include <brigade/scope.h>
+#include <brigade/select.h>
 #include <brigade/sync.h>
 #include <brigade/task.h>
 #include <brigade/ticker.h>

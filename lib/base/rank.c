@@ -16,16 +16,22 @@ static _Thread_local struct {
     struct {
         unsigned rank;
         const char *name;
+        size_t times; /* how many of this rank, one after another */
     } held[HELD_MAX];
 } ranks;
 
 static void push(unsigned rank, const char *name)
 {
+    if (ranks.count != 0 && ranks.held[ranks.count - 1].rank == rank) {
+        ranks.held[ranks.count - 1].times++; /* by try: any number of one rank */
+        return;
+    }
     if (ranks.count == HELD_MAX) {
         bgi_panic("lock '%s' (rank %u): %d locks are held already", name, rank, HELD_MAX);
     }
     ranks.held[ranks.count].rank = rank;
     ranks.held[ranks.count].name = name;
+    ranks.held[ranks.count].times = 1;
     ranks.count++;
 }
 
@@ -49,8 +55,10 @@ BGI_NOINLINE void bgi_rank_release(unsigned rank, const char *name)
 {
     for (unsigned i = ranks.count; i-- > 0;) {
         if (ranks.held[i].rank == rank) {
-            for (ranks.count--; i < ranks.count; i++) {
-                ranks.held[i] = ranks.held[i + 1];
+            if (--ranks.held[i].times == 0) {
+                for (ranks.count--; i < ranks.count; i++) {
+                    ranks.held[i] = ranks.held[i + 1];
+                }
             }
             return;
         }

@@ -103,6 +103,13 @@ BGI_INLINE void bgi_timers_add_fresh(bgi_timers *s, bgi_timer *t, bg_duration de
     }
 }
 
+BGI_INLINE void bgi_timers_start_fresh(bgi_timers *own, bgi_timer *t, bg_duration delay)
+{
+    int how = bgi_bias_enter(&own->lock);
+    bgi_timers_add_fresh(own, t, delay);
+    bgi_bias_leave(&own->lock, how);
+}
+
 /* Whether a timer of another's service is pending. */
 int bgi_timers_pending_stranger(bgi_timers *home, bgi_timer *t);
 

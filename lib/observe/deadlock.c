@@ -14,7 +14,7 @@ enum { FRAMES = 32, LINE = 512 };
 /* Every wait there is; the layers above bring theirs. */
 static const bgi_wait_kind *const kinds[] = {
     &bgi_wait_await, &bgi_wait_any,          &bgi_wait_signal, &bgi_wait_sleep,
-    &bgi_wait_queue, &bgi_wait_queue_hidden, &bgi_wait_chan};
+    &bgi_wait_queue, &bgi_wait_queue_hidden, &bgi_wait_chan,   &bgi_wait_select};
 
 static void put(const char *line)
 {

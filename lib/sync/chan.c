@@ -1,5 +1,5 @@
 /*
- * Channels: a ring of items and a queue of those who wait, behind one door (sync/door.h).
+ * Channels: a ring of items and two queues of those who wait, behind one door (sync/door.h).
  *
  * Everything happens inside: items are put in the ring and taken out of it, waiters queued and
  * taken out of the queue. Two things are left for after leaving: the copy from a sender to a
@@ -9,10 +9,9 @@
  * no longer waiting, and whoever comes across its node takes it out.
  *   C1  count <= capacity; the items are those of the slots from head on, oldest first, up to tail.
  *   C2  Receivers wait only while count is 0, senders only while it is the capacity.
- *   C3  A sender and a receiver wait at the same time only as cases of one select.
+ *   C3  A sender and a receiver wait at the same time only in one select.
  *   C4  When it is closed nobody waits.
- * So the one queue holds waiters of one kind, but for cases of one select, and the items of waiting
- * senders come after those of the ring: first in, first out, over both.
+ * So the items of waiting senders come after those of the ring: first in, first out, over both.
  *
  * A receiver takes the oldest item of the ring and puts that of the first waiting sender at the end
  * of it; with no ring it takes the sender's directly. A sender gives its item to the first waiting
@@ -48,8 +47,6 @@ BGI_RETURN_THUNK;
 
 #define CAPACITY_MAX ((size_t)INT32_MAX)
 
-_Static_assert(offsetof(struct bg_chan, ring) <= 2 * BGI_CACHE_LINE, "two lines, and the ring");
-
 /* ---- life ---- */
 
 bg_chan *bg_chan_create(size_t elem_size, size_t capacity)
@@ -74,7 +71,7 @@ void bg_chan_destroy(bg_chan *ch)
 #if BGI_DEBUG
     if (ch != NULL) {
         enum bgi_door_way way = bgi_door_enter(&ch->door, bgi_worker_self());
-        if (ch->door.q.first != NULL) {
+        if (ch->waiting[BGI_CHAN_SEND].first != NULL || ch->waiting[BGI_CHAN_RECV].first != NULL) {
             bgi_misuse("bg_chan_destroy", bgi_task_self_name(), "somebody waits in the channel");
         }
         bgi_door_leave(&ch->door, way);
@@ -101,22 +98,16 @@ static int claim(bgi_chan_node *n)
     return n->select == NULL || bgi_cas(&n->select->claim, 0, (bgi_word)n->index + 1);
 }
 
-/* Somebody waits: for something else, or in a select. */
-BGI_COLD bgi_chan_node *bgi_chan_take_slow(bg_chan *ch, uintptr_t kind)
+/* The first is a case of a select. */
+BGI_COLD bgi_chan_node *bgi_chan_take_slow(bgi_waitq *q)
 {
-    bgi_waitq *q = &ch->door.q;
-    bgi_wait_node *n = q->first;
-    do {
-        bgi_wait_node *next = n->next == q->first ? NULL : n->next;
-        if (n->info == kind) {
-            int claimed = claim(bgi_chan_node_of(n));
-            bgi_waitq_remove(q, n); /* one that was not claimed may be gone after this */
-            if (claimed) {
-                return bgi_chan_node_of(n);
-            }
+    for (bgi_wait_node *n; (n = q->first) != NULL;) {
+        int claimed = claim(bgi_chan_node_of(n));
+        bgi_waitq_remove(q, n); /* one that was not claimed may be gone after this */
+        if (claimed) {
+            return bgi_chan_node_of(n);
         }
-        n = next;
-    } while (n != NULL);
+    }
     return NULL;
 }
 
@@ -154,12 +145,23 @@ static int withdraw(bg_chan *ch, bgi_chan_node *n)
         enum bgi_door_way way = bgi_door_enter(&ch->door, bgi_worker_self());
         queued = bgi_wait_node_queued(&n->node);
         if (queued) {
-            bgi_waitq_remove(&ch->door.q, &n->node);
+            bgi_waitq_remove(&ch->waiting[n->node.info], &n->node);
         }
         bgi_door_leave(&ch->door, way);
     }
     bgi_lock_release(gate);
     return queued;
+}
+
+BGI_COLD static int wait_as_thread(bg_chan *ch, enum bgi_door_way way, bgi_chan_node *n)
+{
+    bgi_thread_waiter t;
+    bgi_thread_waiter_init(&t);
+    n->node.waiter = &t.waiter;
+    bgi_waitq_push(&ch->waiting[n->node.info], &n->node);
+    bgi_door_leave(&ch->door, way);
+    bgi_thread_waiter_wait(&t);
+    return n->result;
 }
 
 /* Inside. The waiter's, or (NULL) a plain thread's. */
@@ -169,10 +171,9 @@ static BGI_NOINLINE BGI_RETURN_BY_JUMP int wait(bg_chan *ch, enum bgi_door_way w
     bgi_chan_node n = {.node = {.waiter = w, .info = kind}, .data = data};
 
     if (bgi_unlikely(w == NULL)) {
-        bgi_waitq_wait_thread(&ch->door.q, 0, &n.node);
-        return n.result;
+        return wait_as_thread(ch, way, &n);
     }
-    bgi_waitq_push(&ch->door.q, &n.node);
+    bgi_waitq_push(&ch->waiting[kind], &n.node);
     bgi_door_leave(&ch->door, way);
     bgi_suspend_for_child(commit_wait, &n);
     if (bgi_likely(bgi_waiter_reason(w) == BGI_REASON_WAKER)) {
@@ -275,6 +276,15 @@ int bg_try_recv(bg_chan *ch, void *item)
 
 /* ---- close ---- */
 
+/* Inside: takes all out who wait there; those claimed are to be woken, with -EPIPE. */
+static void end_all(bgi_waitq *q, bgi_wake_list *wake)
+{
+    for (bgi_chan_node *n; (n = bgi_chan_take_slow(q)) != NULL;) {
+        n->result = -EPIPE;
+        bgi_wake_list_add(wake, &n->node);
+    }
+}
+
 int bg_close(bg_chan *ch)
 {
     bgi_wake_list wake = {NULL, NULL};
@@ -289,14 +299,8 @@ int bg_close(bg_chan *ch)
         return -EALREADY;
     }
     ch->closed = 1;
-    for (bgi_wait_node *n; (n = ch->door.q.first) != NULL;) {
-        int claimed = claim(bgi_chan_node_of(n));
-        bgi_waitq_remove(&ch->door.q, n);
-        if (claimed) {
-            bgi_chan_node_of(n)->result = -EPIPE;
-            bgi_wake_list_add(&wake, n);
-        }
-    }
+    end_all(&ch->waiting[BGI_CHAN_SEND], &wake);
+    end_all(&ch->waiting[BGI_CHAN_RECV], &wake);
     bgi_door_leave(&ch->door, way);
     bgi_waitq_wake_all(&ch->door.q, &wake);
     return 0;

@@ -10,16 +10,24 @@
 #include <errno.h>
 #include <string.h>
 
+/* What somebody waits for. */
+enum bgi_chan_kind { BGI_CHAN_SEND, BGI_CHAN_RECV };
+
 struct bg_chan {
+    /* Written by every call. */
     bgi_door door;
-    uint32_t closed;
-    uint32_t capacity;
     bgi_atomic count; /* items in the ring; stored inside, read by anybody (relaxed) */
     uint32_t head;    /* the slot of the oldest */
     uint32_t tail;    /* the slot of the next to come */
+    /* Read by every call. */
     size_t elem_size;
+    uint32_t capacity;
+    uint32_t closed;
+    bgi_waitq waiting[2]; /* by bgi_chan_kind; lists only: the door is their word */
     BGI_ALIGNED(16) unsigned char ring[];
 };
+
+_Static_assert(offsetof(struct bg_chan, elem_size) == BGI_CACHE_LINE, "a line is written");
 
 /* A select that waits, in one or several channels (sync/select.c).
  * claim: 0 -> 1 + the index of a case, by who serves it, inside its channel; 0 -> BGI_SELECT_OVER
@@ -30,11 +38,9 @@ typedef struct bgi_select {
 
 #define BGI_SELECT_OVER (~(bgi_word)0)
 
-enum bgi_chan_kind { BGI_CHAN_SEND, BGI_CHAN_RECV };
-
 /* Who waits in a channel: on its stack, or in the case of a select. */
 typedef struct bgi_chan_node {
-    bgi_wait_node node; /* first; info: what for, a bgi_chan_kind */
+    bgi_wait_node node; /* first; info: a bgi_chan_kind */
     void *data;         /* where the item lies, or goes; NULL: it is dropped */
     bgi_select *select; /* NULL: it waits for this alone */
     uint32_t index;     /* of its case */
@@ -68,19 +74,20 @@ BGI_INLINE void bgi_chan_copy(void *to, const void *from, size_t size)
 
 /* ---- inside ---- */
 
-bgi_chan_node *bgi_chan_take_slow(bg_chan *ch, uintptr_t kind);
+bgi_chan_node *bgi_chan_take_slow(bgi_waitq *q);
 
 /* Who has waited longest for this, taken out and claimed, or NULL. To be woken after leaving. */
-BGI_INLINE bgi_chan_node *bgi_chan_take(bg_chan *ch, uintptr_t kind)
+BGI_INLINE bgi_chan_node *bgi_chan_take(bg_chan *ch, enum bgi_chan_kind kind)
 {
-    bgi_wait_node *n = ch->door.q.first;
+    bgi_waitq *q = &ch->waiting[kind];
+    bgi_wait_node *n = q->first;
     if (n == NULL) {
         return NULL;
     }
-    if (bgi_unlikely(n->info != kind || bgi_chan_node_of(n)->select != NULL)) {
-        return bgi_chan_take_slow(ch, kind);
+    if (bgi_unlikely(bgi_chan_node_of(n)->select != NULL)) {
+        return bgi_chan_take_slow(q);
     }
-    bgi_waitq_remove(&ch->door.q, n);
+    bgi_waitq_remove(q, n);
     return bgi_chan_node_of(n);
 }
 
@@ -176,6 +183,6 @@ BGI_INLINE void bgi_chan_got(bg_chan *ch, bgi_chan_node *partner, void *item, co
     bgi_waitq_wake_one(&ch->door.q, &partner->node);
 }
 
-extern const bgi_wait_kind bgi_wait_chan;
+extern const bgi_wait_kind bgi_wait_chan, bgi_wait_select; /* the latter in sync/select.c */
 
 #endif

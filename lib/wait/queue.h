@@ -52,8 +52,9 @@
  * the nodes out, leaves, and claims the waiters. If it could claim all, none of them will withdraw.
  * If not, it takes the gate and gives it back before it signals those it has missed: whoever was
  * looking has come out of the object then, and whoever looks later sees that it was taken out.
- *   taken  0 by who queues; 1 by who takes it out (both inside); -> the look of who withdraws, by
- *          the gate, or inside. MISSED by the waker that has it in hand.
+ *   taken  0 by who queues; 1 by who takes it out (both inside; release) -> the look of who
+ *          withdraws, by the gate, or inside; or with neither (acquire), when it is certain that the
+ *          node was not given anything (sync/select.c). MISSED by the waker that has it in hand.
  *
  * Dropped: a bit for sleepers in the word (leaving is a second compare-and-swap then: 35 ns for
  * entering and leaving against 15); a lock of its own beside the value (an object that has been
@@ -166,7 +167,7 @@ BGI_INLINE void bgi_waitq_remove(bgi_waitq *q, bgi_wait_node *n)
         }
     }
     n->next = NULL;
-    bgi_store(&n->taken, 1);
+    bgi_store_release(&n->taken, 1);
 }
 
 /* The one that has waited longest, taken out, or NULL. */
@@ -179,9 +180,11 @@ BGI_INLINE bgi_wait_node *bgi_waitq_pop(bgi_waitq *q)
     return n;
 }
 
+/* Inside; or by the owner of the node, who needs not enter any more when it has been taken out and
+ * no waker has claimed it. */
 BGI_INLINE int bgi_wait_node_queued(const bgi_wait_node *n)
 {
-    return bgi_load(&n->taken) == 0;
+    return bgi_load_acquire(&n->taken) == 0;
 }
 
 /* ---- waking, outside ---- */

@@ -109,10 +109,22 @@ void bgi_thread_waiter_init(bgi_thread_waiter *t)
 
 void bgi_thread_waiter_wait(bgi_thread_waiter *t)
 {
+    (void)bgi_thread_waiter_wait_until(t, BG_TIME_MAX);
+}
+
+int bgi_thread_waiter_wait_until(bgi_thread_waiter *t, bg_time deadline)
+{
+    int64_t until = deadline == BG_TIME_MAX ? -1 : deadline;
     if (bgi_waiter_arm(&t->waiter, BGI_MASK_ALL, 0) != BGI_ARM_ARMED) {
-        return;
+        return 1;
     }
     while (bgi_load_acquire(&t->woken) == 0) {
-        (void)bgi_futex_wait(&t->woken, 0, -1);
+        if (bgi_futex_wait(&t->woken, 0, until) == -ETIMEDOUT) {
+            if (bgi_waiter_expire(&t->waiter)) {
+                return 0;
+            }
+            until = -1; /* claimed, and about to be woken */
+        }
     }
+    return 1;
 }

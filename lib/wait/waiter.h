@@ -224,4 +224,7 @@ void bgi_thread_waiter_init(bgi_thread_waiter *t);
 /* Waits for the signal of a registration made before. */
 void bgi_thread_waiter_wait(bgi_thread_waiter *t);
 
+/* Likewise until a point in time: 0 when that has passed before, and the signal is still owed. */
+int bgi_thread_waiter_wait_until(bgi_thread_waiter *t, bg_time deadline);
+
 #endif

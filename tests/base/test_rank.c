@@ -113,6 +113,22 @@ Test(rank, the_one_taken_last_is_named)
     bgi_rank_release(3, "low");
 }
 
+Test(rank, any_number_of_one_rank_by_try)
+{
+    bgi_rank_acquire(5, "first");
+    for (int i = 0; i < 1000; i++) {
+        bgi_rank_acquired_by_try(5, "another");
+    }
+    bgi_rank_acquire(6, "above");
+    for (int i = 0; i < 1000; i++) {
+        bgi_rank_release(5, "another");
+    }
+    cr_assert_eq(bgi_rank_held(), 2);
+    bgi_rank_release(5, "first");
+    bgi_rank_release(6, "above");
+    cr_assert_eq(bgi_rank_held(), 0);
+}
+
 Test(rank, the_same_rank_twice_panics, .signal = SIGABRT)
 {
     bgi_rank_acquire(5, "one");

@@ -75,10 +75,36 @@ static int completed(void)
     return sum + bg_gather(bg_spawn(task, NULL), bg_spawn(task, NULL, .name = "two"));
 }
 
+static int channels(void)
+{
+    int v = 0, ended = 0;
+    bg_chan *a = bg_chan_create(sizeof v, 4), *b = bg_chan_create(0, 0);
+    bg_case cases[2];
+
+    (void)bg_send(a, &v);
+    (void)bg_try_recv(a, &v);
+    switch (bg_select(BG_RECV(a, &v), BG_SEND(a, &v, &ended), BG_RECV(b, NULL, &ended),
+                      BG_SEND(b, NULL), BG_AFTER(2 * BG_S), BG_DEFAULT)) {
+    case 0:
+        v++;
+        break;
+    default:
+        break;
+    }
+    (void)bg_select(BG_RECV(a, &v));
+    cases[0] = BG_RECV(a, &v);
+    cases[1] = BG_AFTER(BG_FOREVER);
+    v += bg_select_cases(cases, 2);
+    (void)bg_close(a);
+    bg_chan_destroy(a);
+    bg_chan_destroy(b);
+    return v + (int)bg_chan_length(NULL);
+}
+
 static int main_task(void *unused)
 {
     (void)unused;
-    return blocks() + by_functions() + completed();
+    return blocks() + by_functions() + completed() + channels();
 }
 
 int main(void)
