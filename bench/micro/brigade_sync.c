@@ -1,6 +1,6 @@
 /*
- * brigade's side of what tasks do to each other: channels, locks, timeouts, groups, and the pool
- * for blocking calls. Public API only. Items are 8 bytes, as with the peers, and each workload
+ * brigade's side of what tasks do to each other: channels, select, locks, timeouts, groups; and the
+ * pool for blocking calls. Public API only. Items are 8 bytes, as with the peers, and each workload
  * checks that none was lost.
  */
 #include "workloads.h"
@@ -330,6 +330,61 @@ static int bm_group(bm_job *job)
     return BM_OK;
 }
 
+/* ---- select -------------------------------------------------------------------------------- */
+
+typedef struct {
+    bg_chan *ways[2], *ack;
+    uint64_t n;
+} bm_fork_in_road;
+
+static int bm_sender(void *arg)
+{
+    const bm_fork_in_road *f = arg;
+    for (uint64_t i = 0; i < f->n; i++) {
+        uint64_t v = 0;
+        int rc = bg_send(f->ways[bm_which(i)], &i);
+        if (rc == 0)
+            rc = bg_recv(f->ack, &v);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int bm_select(bm_job *job)
+{
+    bm_fork_in_road f = {{bg_chan_create(sizeof(uint64_t), 1), bg_chan_create(sizeof(uint64_t), 1)},
+                         bg_chan_create(sizeof(uint64_t), 1),
+                         bm_size(job, "count", 500000)};
+    uint64_t v[2] = {0, 0}, wrong = 0;
+    if (!f.ways[0] || !f.ways[1] || !f.ack)
+        return bm_fail("a channel cannot be had");
+    int64_t start = bm_spent(1);
+    for (uint64_t i = 0; i < f.n; i++) {
+        int rc = bg_send(f.ways[bm_which(i)], &i);
+        int at = bg_select(BG_RECV(f.ways[0], &v[0]), BG_RECV(f.ways[1], &v[1]));
+        if (rc < 0 || at < 0)
+            return bm_fail("a select failed");
+        wrong |= v[at] ^ i;
+    }
+    bm_metric("ready_ns", (double)(bm_spent(1) - start) / (double)f.n, "ns");
+    start = bm_spent(1);
+    bg_task *sender = bg_spawn(bm_sender, &f);
+    for (uint64_t i = 0; i < f.n; i++) {
+        int at = bg_select(BG_RECV(f.ways[0], &v[0]), BG_RECV(f.ways[1], &v[1]));
+        if (at < 0 || bg_send(f.ack, &i) < 0)
+            return bm_fail("a select failed");
+        wrong |= v[at] ^ i;
+    }
+    if (bg_await(sender) < 0 || wrong)
+        return bm_fail("a message was lost");
+    bm_metric("woken_ns", (double)(bm_spent(1) - start) / (double)f.n, "ns");
+    for (int i = 0; i < 2; i++)
+        bg_chan_destroy(f.ways[i]);
+    bg_chan_destroy(f.ack);
+    return BM_OK;
+}
+
 /* ---- the pool for blocking calls ----------------------------------------------------------- */
 
 static int bm_call(void *arg)
@@ -353,7 +408,7 @@ static int bm_blocking(bm_job *job)
 }
 
 const bm_workload bm_sync_workloads[] = {
-    {"pingpong", bm_ping_pong, 1},      {"fan", bm_fan, 1},     {"mutex", bm_mutex, 1},
-    {"mutex_8", bm_mutex_contended, 2}, {"scope", bm_scope, 1}, {"group", bm_group, 1},
-    {"blocking", bm_blocking, 1},       {NULL, NULL, 0},
+    {"pingpong", bm_ping_pong, 1},      {"fan", bm_fan, 1},           {"mutex", bm_mutex, 1},
+    {"mutex_8", bm_mutex_contended, 2}, {"scope", bm_scope, 1},       {"group", bm_group, 1},
+    {"select", bm_select, 1},           {"blocking", bm_blocking, 1}, {NULL, NULL, 0},
 };
