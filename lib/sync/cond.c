@@ -21,7 +21,8 @@
  *
  * Signal and broadcast look at QUEUED without entering. Whoever has to be found was queued before
  * it gave the mutex up, and the signaller has held the mutex since, for it changed what is waited
- * for: so it sees the bit.
+ * for: so it sees the bit. Who finds nobody may destroy the condition: the look acquires what the
+ * last to take itself out has released.
  *
  * After a broadcast nobody touches the condition any more (bgi_waitq_claim), so the caller may
  * destroy it.
@@ -135,7 +136,7 @@ BGI_WAITS int bg_cond_wait(bg_cond *cond, bg_mutex *mutex)
 BGI_INLINE int anybody(const struct cond *c)
 {
     bgi_task_point();
-    return (bgi_load(&c->q.word) & BGI_WAITQ_QUEUED) != 0;
+    return (bgi_load_acquire(&c->q.word) & BGI_WAITQ_QUEUED) != 0;
 }
 
 static void hand(struct cond *c, struct bgi_mutex *m, bgi_wake_list *l)

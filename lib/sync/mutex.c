@@ -79,11 +79,12 @@ int bg_mutex_lock(bg_mutex *mutex)
         return r;
     }
     bgi_owned_before_lock(&m->owned, "bg_mutex_lock");
-    if (bgi_unlikely(bgi_load(&m->q.word) != 0 ||
-                     !bgi_cas_acquire(&m->q.word, 0, BGI_MUTEX_HELD))) {
-        return lock_slow(m, waiter);
+    if (bgi_likely(bgi_load(&m->q.word) == 0)) {
+        if (bgi_likely(bgi_cas_acquire(&m->q.word, 0, BGI_MUTEX_HELD))) {
+            return has_locked(m, 0);
+        }
     }
-    return has_locked(m, 0);
+    return lock_slow(m, waiter);
 }
 
 /* The look decided nothing: somebody is inside, or has just been. */
@@ -131,9 +132,10 @@ BGI_NOINLINE static int give_slow(struct bgi_mutex *m)
 
 BGI_INLINE int give(struct bgi_mutex *m)
 {
-    if (bgi_likely(bgi_load(&m->q.word) == BGI_MUTEX_HELD &&
-                   bgi_cas_release(&m->q.word, BGI_MUTEX_HELD, 0))) {
-        return 0;
+    if (bgi_likely(bgi_load(&m->q.word) == BGI_MUTEX_HELD)) {
+        if (bgi_likely(bgi_cas_release(&m->q.word, BGI_MUTEX_HELD, 0))) {
+            return 0;
+        }
     }
     return give_slow(m);
 }
