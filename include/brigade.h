@@ -7,9 +7,11 @@
 #define BRIGADE_H
 
 #include <brigade/blocking.h>
+#include <brigade/broadcast.h>
 #include <brigade/chan.h>
 #include <brigade/error.h>
 #include <brigade/explore.h>
+#include <brigade/future.h>
 #include <brigade/group.h>
 #include <brigade/runtime.h>
 #include <brigade/scope.h>

@@ -101,10 +101,31 @@ static int channels(void)
     return v + (int)bg_chan_length(NULL);
 }
 
+static int announcements(void)
+{
+    int v = 0;
+    size_t missed = 0;
+    bg_subscriber me;
+    bg_future *f = bg_future_create(sizeof v);
+    bg_broadcast *b = bg_broadcast_create(sizeof v, 16);
+
+    (void)bg_future_set(f, &v);
+    (void)bg_future_fail(f, -EIO);
+    v += bg_future_done(f) + bg_future_wait(f, &v) + bg_future_try(f, NULL);
+    bg_future_destroy(f);
+    (void)bg_broadcast_subscribe(b, &me);
+    (void)bg_broadcast_send(b, &v);
+    v += bg_broadcast_recv(&me, &v, &missed) + bg_broadcast_try_recv(&me, NULL, NULL);
+    bg_broadcast_unsubscribe(&me);
+    (void)bg_broadcast_close(b);
+    bg_broadcast_destroy(b);
+    return v + (int)missed;
+}
+
 static int main_task(void *unused)
 {
     (void)unused;
-    return blocks() + by_functions() + completed() + channels();
+    return blocks() + by_functions() + completed() + channels() + announcements();
 }
 
 int main(void)
