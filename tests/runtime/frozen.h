@@ -34,62 +34,6 @@
 #define CAN_STEP 0
 #endif
 
-#if CAN_STEP
-
-enum { TRAP_FLAG = 0x100 };
-
-/*
- * Partners: what the test's thread has stored is seen by the task it submits after that, and by its
- * handler; frozen and stepping are stored by the handler (release) and read by the test (acquire),
- * go and over the other way round. stepping: 0 -> 1 by the task, 1 -> 0 by the handler of its
- * thread, the last that it does; nothing is used again before that.
- */
-static struct {
-    bgi_atomic left;     /* instructions until it stops */
-    bgi_atomic stepping; /* a thread has the trap flag set, or its handler runs */
-    bgi_atomic thread;   /* its number */
-    bgi_atomic frozen;   /* it stands still, and the next two say how */
-    bgi_atomic holds;    /* with a lock */
-    bgi_atomic asleep;   /* on the way to or from sleep */
-    bgi_atomic go;       /* it may go on */
-    bgi_atomic over;     /* no more steps */
-} step;
-
-static const struct timespec a_moment = {0, 20000};
-
-static void on_trap(int signal_number, siginfo_t *info, void *context)
-{
-    ucontext_t *at = context;
-    int error = errno;
-    bgi_word left = bgi_load(&step.left);
-    int over = bgi_load_acquire(&step.over) != 0;
-    (void)signal_number;
-    (void)info;
-    if (!over && left > 1) {
-        bgi_store(&step.left, left - 1);
-        return;
-    }
-    at->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)TRAP_FLAG;
-    if (!over) {
-        bgi_worker *w = bgi_worker_self();
-        bgi_store(&step.holds, bgi_rank_held() != 0);
-        bgi_store(&step.asleep, w == NULL || bgi_load(&w->state) != BGI_ACTIVE);
-        bgi_store_release(&step.frozen, 1);
-        while (!bgi_load_acquire(&step.go)) {
-            (void)nanosleep(&a_moment, NULL);
-        }
-    }
-    errno = error;
-    bgi_store_release(&step.stepping, 0);
-}
-
-static void begin_steps(void)
-{
-    bgi_store(&step.thread, (bgi_word)gettid());
-    bgi_store_release(&step.stepping, 1);
-    __asm__ __volatile__("pushfq\n\torq %0, (%%rsp)\n\tpopfq" ::"i"(TRAP_FLAG) : "memory", "cc");
-}
-
 /* ---- what is stopped ---- */
 
 static int child_yields(void *arg)
@@ -170,6 +114,101 @@ static int sets_a_timer(void)
     return r;
 }
 
+static int lock_and_unlock(void *mutex)
+{
+    int r = bg_mutex_lock(mutex);
+    return r != 0 ? r : bg_mutex_unlock(mutex);
+}
+
+static int hands_a_mutex_over(void)
+{
+    bg_mutex m = BG_MUTEX_INIT;
+    CHECK(bg_mutex_lock(&m) == 0);
+    bg_task *t = bg_spawn(lock_and_unlock, &m);
+    bg_yield();
+    CHECK(bg_mutex_unlock(&m) == 0);
+    return bg_await(t);
+}
+
+static int wait_for_event(void *event)
+{
+    return bg_event_wait(event);
+}
+
+static int sets_an_event(void)
+{
+    bg_event e = BG_EVENT_INIT;
+    bg_task *t[2] = {bg_spawn(wait_for_event, &e), bg_spawn(wait_for_event, &e)};
+    bg_yield();
+    CHECK(bg_event_set(&e) == 0);
+    return bg_gather_all(t, 2, NULL);
+}
+
+#if CAN_STEP
+
+/* ---- the steps ---- */
+
+enum { TRAP_FLAG = 0x100 };
+
+/*
+ * Partners: what the test's thread has stored is seen by the task it submits after that, and by its
+ * handler; frozen and stepping are stored by the handler (release) and read by the test (acquire),
+ * go and over the other way round. stepping: 0 -> 1 by the task, 1 -> 0 by the handler of its
+ * thread, the last that it does; nothing is used again before that.
+ */
+static struct {
+    bgi_atomic left;     /* instructions until it stops */
+    bgi_atomic stepping; /* a thread has the trap flag set, or its handler runs */
+    bgi_atomic thread;   /* its number */
+    bgi_atomic frozen;   /* it stands still, and the next two say how */
+    bgi_atomic holds;    /* with a lock */
+    bgi_atomic asleep;   /* on the way to or from sleep */
+    bgi_atomic go;       /* it may go on */
+    bgi_atomic over;     /* no more steps */
+} step;
+
+static const struct timespec a_moment = {0, 20000};
+
+static void on_trap(int signal_number, siginfo_t *info, void *context)
+{
+    ucontext_t *at = context;
+    int error = errno;
+    bgi_word left = bgi_load(&step.left);
+    int over = bgi_load_acquire(&step.over) != 0;
+    (void)signal_number;
+    (void)info;
+    if (!over && left > 1) {
+        bgi_store(&step.left, left - 1);
+        return;
+    }
+    at->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)TRAP_FLAG;
+    if (!over) {
+        bgi_worker *w = bgi_worker_self();
+        bgi_store(&step.holds, bgi_rank_held() != 0);
+        bgi_store(&step.asleep, w == NULL || bgi_load(&w->state) != BGI_ACTIVE);
+        bgi_store_release(&step.frozen, 1);
+        while (!bgi_load_acquire(&step.go)) {
+            (void)nanosleep(&a_moment, NULL);
+        }
+    }
+    errno = error;
+    bgi_store_release(&step.stepping, 0);
+}
+
+static void begin_steps(void)
+{
+    bgi_store(&step.thread, (bgi_word)gettid());
+    bgi_store_release(&step.stepping, 1);
+    __asm__ __volatile__("pushfq\n\torq %0, (%%rsp)\n\tpopfq" ::"i"(TRAP_FLAG) : "memory", "cc");
+}
+
+static int stepped(void *arg)
+{
+    int (*const *op)(void) = arg;
+    begin_steps();
+    return (*op)();
+}
+
 /* ---- who stops it, and looks on ---- */
 
 static bgi_atomic came_on; /* tasks that yield */
@@ -183,13 +222,6 @@ static int come_on(void *arg)
         bg_yield();
     }
     return 0;
-}
-
-static int stepped(void *arg)
-{
-    int (*const *op)(void) = arg;
-    begin_steps();
-    return (*op)();
 }
 
 static int sleeps_a_little(void *arg)
@@ -286,6 +318,27 @@ static void setup(void)
 
 TestSuite(frozen, .init = setup);
 
+#else
+
+/* The operations themselves. */
+
+static int plain(void *arg)
+{
+    int (*const *op)(void) = arg;
+    return (*op)();
+}
+
+static void stop_everywhere(int (*op)(void), unsigned first)
+{
+    EACH_WORKER_COUNT(w)
+    {
+        RUN(plain, &op, .workers = w);
+    }
+    (void)first;
+}
+
+#endif
+
 Test(frozen, in_a_yield)
 {
     stop_everywhere(yields, 0);
@@ -326,18 +379,19 @@ Test(frozen, in_a_cancel)
     stop_everywhere(cancels, 7);
 }
 
+Test(frozen, in_a_hand_over_of_a_mutex)
+{
+    stop_everywhere(hands_a_mutex_over, 9);
+}
+
+Test(frozen, in_an_event)
+{
+    stop_everywhere(sets_an_event, 10);
+}
+
 Test(frozen, in_a_timer)
 {
     stop_everywhere(sets_a_timer, 8);
 }
-
-#else
-
-Test(frozen, needs_the_trap_flag)
-{
-    cr_skip_test("a processor or a tool without single steps");
-}
-
-#endif
 
 #endif

@@ -2,101 +2,14 @@
  * Every request for memory, mappings and threads is refused once, in turn, and then from the nth
  * one on: each call returns what it documents, nothing leaks, and what was started stays usable.
  */
-#include "../task/check.h"
-
-static struct {
-    bgi_atomic main_ran;
-    bgi_atomic callbacks;
-    int forever; /* refused from the nth one on */
-} now;
-
-static int count_callback(void *arg)
-{
-    (void)arg;
-    add_one(&now.callbacks);
-    return 0;
-}
-
-static int sum_three(void *arg)
-{
-    const int *n = arg;
-    return n[0] + n[1] + n[2];
-}
-
-static int own_name_is(void *arg)
-{
-    return strcmp(bg_task_name(bg_self()), arg) == 0 ? 1 : -EIO;
-}
-
-static int is_result(int r, int expected)
-{
-    return r == expected || r == -ENOMEM;
-}
-
-/* A bit of everything; each call may fail, but only in its own way. */
-static int main_everything(void *arg)
-{
-    enum { MORE_THAN_A_CHUNK = 1200 };
-    static bg_task *t[MORE_THAN_A_CHUNK];
-    static int results[MORE_THAN_A_CHUNK];
-    int n = arg == NULL ? MORE_THAN_A_CHUNK : (int)(intptr_t)arg;
-    bgi_store(&now.main_ran, 1);
-
-    for (int i = 0; i < n; i++) {
-        t[i] = i % 4 == 0   ? bg_spawn_with(sum_three, int[3], i, 1, 1)
-               : i % 4 == 1 ? bg_spawn(own_name_is, "soup", .name = "soup")
-               : i % 4 == 2 ? bg_spawn(return_arg, INT_ARG(i))
-                            : bg_spawn(sleep_some, INT_ARG(BG_US), .stack_size = 16384 << i % 3);
-    }
-    int r = bg_gather_all(t, (size_t)n, results);
-    CHECK(r == 0 || r == -ENOMEM);
-    for (int i = 0; i < n; i++) {
-        CHECK(is_result(results[i], i % 4 == 0 ? i + 2 : i % 4 == 1 ? 1 : i % 4 == 2 ? i : 0));
-    }
-
-    bgi_store(&now.callbacks, 0);
-    bgi_word expected = 0;
-    for (int i = 0; i < 3; i++) {
-        r = bg_after(i % 2 * BG_US, count_callback, NULL);
-        CHECK(r == 0 || r == -ENOMEM);
-        expected += r == 0;
-    }
-    bg_timer timer;
-    bg_timer_init(&timer);
-    CHECK(bg_timer_start(&timer, 0, count_callback, NULL) == 0); /* takes no memory */
-    yield_until(&now.callbacks, expected + 1);
-
-    CHECK(bg_sleep(BG_US) == 0); /* nor does this */
-
-    /* A refusal is not for ever: of two in a row one succeeds. */
-    int a = bg_await(bg_spawn_with(sum_three, int[3], 1, 2, 3));
-    int b = bg_await(bg_spawn_with(sum_three, int[3], 1, 2, 3));
-    CHECK(is_result(a, 6) && is_result(b, 6));
-    CHECK(now.forever || a == 6 || b == 6);
-    bg_detach(bg_spawn(sleep_forever, NULL, .name = "left"));
-    CHECK(bg_after(BG_S, count_callback, NULL) <= 0);
-    return 123;
-}
-
-static void run_everything(unsigned workers, bg_fn fn, void *arg)
-{
-    bgi_store(&now.main_ran, 0);
-    int r = bg_run(fn, arg, .workers = workers);
-    NO_CHECK_FAILED();
-    if (r == 123) {
-        cr_assert_eq(bgi_load(&now.main_ran), 1);
-    } else {
-        cr_assert(r == -ENOMEM || r == -EAGAIN, "bg_run returned %d", r);
-        cr_assert_eq(bgi_load(&now.main_ran), 0);
-    }
-}
+#include "everything.h"
 
 Test(faults, nothing_is_refused)
 {
     EACH_WORKER_COUNT(w)
     {
-        run_everything(w, main_everything, NULL);
-        cr_assert_eq(bgi_load(&now.main_ran), 1);
+        cr_assert_eq(run_everything(w, NULL), 123);
+        NO_CHECK_FAILED();
     }
 }
 
@@ -112,8 +25,9 @@ static size_t refuse_each(unsigned kind, unsigned workers, int forever, void *ar
     now.forever = forever;
     for (int missed = 0; missed < 2; n++) {
         bgi_fault_arm(kind | (forever ? BGI_FAULT_FOREVER : 0), n);
-        run_everything(workers, main_everything, arg);
+        (void)run_everything(workers, arg);
         bgi_fault_disarm();
+        NO_CHECK_FAILED();
         missed = bgi_fault_count() < n ? missed + 1 : 0;
         cr_assert_eq(bgi_alloc_live(), live, "kind %u, number %zu: %zu blocks leak", kind, n,
                      bgi_alloc_live() - live);
@@ -126,8 +40,8 @@ static size_t refuse_each(unsigned kind, unsigned workers, int forever, void *ar
     }
     cr_assert(threads_settle(threads));
     now.forever = 0;
-    run_everything(workers, main_everything, arg); /* and all is as before */
-    cr_assert_eq(bgi_load(&now.main_ran), 1);
+    cr_assert_eq(run_everything(workers, arg), 123); /* and all is as before */
+    NO_CHECK_FAILED();
     return n;
 }
 

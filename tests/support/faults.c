@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #if !defined(SYS_futex) && defined(SYS_futex_time64)
@@ -172,12 +173,25 @@ int bgi_faulty_pthread_create(pthread_t *out, const pthread_attr_t *attr, void *
     return refused(BGI_FAULT_THREAD) ? answer(EAGAIN) : pthread_create(out, attr, fn, arg);
 }
 
-/* A wait may end without a cause at any time; a wake-up does its work, and then may say that it did
- * not, since the kernel loses none. */
+static int has_passed(const struct timespec *deadline)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return deadline != NULL &&
+           (now.tv_sec > deadline->tv_sec ||
+            (now.tv_sec == deadline->tv_sec && now.tv_nsec >= deadline->tv_nsec));
+}
+
+/* A wait may end without a cause at any time before its deadline; a wake-up does its work, and then
+ * may say that it did not, since the kernel loses none. */
 static long futex_faulty(const long *a)
 {
     int wakes = (int)a[1] == FUTEX_WAKE_PRIVATE;
     if (!wakes && refused(BGI_FAULT_FUTEX_WAIT)) {
+        if (has_passed((const struct timespec *)a[3])) {
+            errno = ETIMEDOUT;
+            return -1;
+        }
         return answer(EINTR) == BGI_FAULT_NO_CAUSE ? 0 : fail(EINTR);
     }
     long r = syscall(SYS_futex, a[0], a[1], a[2], a[3], a[4], a[5]);

@@ -21,7 +21,7 @@ enum bgi_fault_kind {
     BGI_FAULT_THREAD = 16,      /* pthread_create: EAGAIN */
     BGI_FAULT_ALL = 31,         /* all of the above: requests that the system may turn down */
     BGI_FAULT_MUNMAP = 32,      /* ENOMEM: the mapping limit, where a mapping would be cut in two */
-    BGI_FAULT_FUTEX_WAIT = 64,  /* does not wait: EINTR */
+    BGI_FAULT_FUTEX_WAIT = 64,  /* does not wait: EINTR; ETIMEDOUT once its time is up */
     BGI_FAULT_FUTEX_WAKE = 128, /* wakes, and then says EFAULT */
     BGI_FAULT_MEMBARRIER = 512, /* ENOSYS */
     BGI_FAULT_SIGALTSTACK = 1024,
