@@ -13,6 +13,7 @@
 #include <brigade/explore.h>
 #include <brigade/future.h>
 #include <brigade/group.h>
+#include <brigade/local.h>
 #include <brigade/runtime.h>
 #include <brigade/scope.h>
 #include <brigade/select.h>

@@ -94,6 +94,9 @@ static void abandon(bg_task *t, void *arg)
     bgi_word done = bgi_load(&t->done);
     if (done != BGI_TASK_DONE && done != BGI_TASK_FREE && t->fiber.stack != NULL) {
         t->fiber.stack->scope = NULL;
+        if (t->fiber.stack->locals != NULL) {
+            bgi_locals_drop(t->fiber.stack);
+        }
         bgi_stack_put(s->stacks, 0, t->fiber.stack);
         t->fiber.stack = NULL;
         t->fiber.result = -ECANCELED;

@@ -99,6 +99,7 @@ static bgi_stack *slot_warm(struct bgi_stack_global *g, struct bgi_slot slot)
     s->slow = slab->class != 0 || slot.guard == BGI_GUARD_CANARY;
     s->index = slot.index;
     s->scope = NULL;
+    s->locals = NULL;
 #if BGI_DEBUG
     s->held = NULL;
 #endif

@@ -53,6 +53,7 @@ struct bgi_slab;
 typedef struct bgi_stack {
     bgi_context context; /* first: the switch touches this line only */
     void *scope;         /* the user's: the innermost of the task on it; NULL between bodies */
+    void *locals;        /* likewise: the values of its task's locals */
     uint32_t timed_out;  /* the user's: the scope that the task left last had expired */
     uint32_t slow;       /* not the default size, or guarded by a canary: put takes the long way */
     struct bgi_stack *next;

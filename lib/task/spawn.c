@@ -2,7 +2,7 @@
  * Spawning: a record, two words of what to do, and a place at the end of the run queue.
  */
 #include "base/panic.h"
-#include "task/task.h"
+#include "task/local.h"
 
 #include <brigade/runtime.h>
 #include <brigade/typed.h>
@@ -30,15 +30,29 @@ int bgi_spawn_options_valid(const bg_spawn_options *o)
     return o == NULL || options_valid(o);
 }
 
-/* The block of what has to be copied. 0 or -ENOMEM. */
-static BGI_COLD int copy_extra(bg_task *t, const void *copy, size_t size, const char *name)
+/* The block of what has to be copied, if there is anything: a member always has one. w: on which
+ * the spawner runs, if it may have locals. 0 or -ENOMEM. */
+static BGI_COLD int copy_extra(bg_task *t, const bgi_worker *w, const void *copy, size_t size,
+                               const char *name, int member)
 {
     size_t name_size = name == NULL ? 0 : strlen(name) + 1;
+    bgi_locals *locals = w == NULL ? NULL : bgi_locals_inherit(w);
+    if (locals == NULL && size + name_size == 0 && !member) {
+        return 0;
+    }
     struct bgi_extra *extra = bgi_malloc(sizeof *extra + size + name_size);
     if (extra == NULL) {
+        if (locals != NULL) {
+            bgi_locals_release(locals);
+        }
         return -ENOMEM;
     }
     extra->name = NULL;
+    extra->locals = locals;
+    if (locals != NULL) {
+        extra->fn = t->fn;
+        t->fn = bgi_locals_run;
+    }
     if (size != 0) {
         memcpy(extra->bytes, copy, size);
         t->arg = extra->bytes;
@@ -100,8 +114,9 @@ BGI_INLINE bg_task *make_task(bg_runtime *rt, bgi_worker *w, bg_fn fn, void *arg
     bgi_waiter_reset(&t->waiter, rt->look);
     t->fn = fn;
     t->arg = arg;
-    if (bgi_unlikely(name != NULL || copy_size != 0 || member)) {
-        if (copy_extra(t, copy, copy_size, name) != 0) {
+    int locals = bgi_load(&rt->locals) != 0;
+    if (bgi_unlikely(name != NULL || copy_size != 0 || member || locals)) {
+        if (copy_extra(t, locals ? w : NULL, copy, copy_size, name, member) != 0) {
             bgi_task_free(t);
             uncount_alive(rt);
             return NULL;
@@ -191,9 +206,12 @@ bg_task *bg_runtime_spawn_opts(bg_runtime *rt, bg_fn fn, void *arg, const bg_spa
     return t;
 }
 
-/* After the body, on its stack. */
-BGI_INLINE void check_nothing_left(const bg_task *t)
+/* After the body, on its stack: nothing of the task's is left there. */
+BGI_INLINE void clear_stack(const bg_task *t)
 {
+    if (bgi_unlikely(t->fiber.stack->locals != NULL)) {
+        bgi_locals_drop(t->fiber.stack);
+    }
 #if BGI_DEBUG
     if (t->fiber.stack->scope != NULL) {
         bgi_misuse("bg_scope_close", bg_task_name(t), "the task has ended within an open scope");
@@ -202,7 +220,6 @@ BGI_INLINE void check_nothing_left(const bg_task *t)
         bgi_misuse("bg_mutex_unlock", bg_task_name(t), "the task has ended with a lock held");
     }
 #endif
-    (void)t;
 }
 
 bgi_item *bgi_task_body(bgi_worker *w, bgi_fiber *f)
@@ -210,7 +227,7 @@ bgi_item *bgi_task_body(bgi_worker *w, bgi_fiber *f)
     bg_task *t = bgi_task_of(f);
     f->stack->timed_out = 0;
     f->result = bgi_likely(!bgi_waiter_cancelled(&t->waiter)) ? t->fn(t->arg) : -ECANCELED;
-    check_nothing_left(t);
+    clear_stack(t);
     (void)w; /* perhaps another one by now */
     return bgi_task_end(bgi_worker_self(), t);
 }
@@ -220,7 +237,7 @@ bgi_item *bgi_task_body_simulated(bgi_worker *w, bgi_fiber *f)
     bg_task *t = bgi_task_of(f);
     f->stack->timed_out = 0;
     f->result = bgi_waiter_cancelled(&t->waiter) ? -ECANCELED : t->fn(t->arg);
-    check_nothing_left(t);
+    clear_stack(t);
     w = bgi_worker_self();
     w->current = NULL; /* from here on it cannot be held up: its record may go */
     bgi_item *next = bgi_task_end(w, t);

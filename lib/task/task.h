@@ -73,6 +73,8 @@ struct bgi_extra {
     const char *name;              /* NULL: unnamed */
     struct bgi_extra *next, *prev; /* of a group's member: its neighbours, and itself */
     bg_task *task;
+    struct bgi_locals *locals; /* until it begins: what it has inherited, or NULL (task/local.h) */
+    bg_fn fn;                  /* if it has inherited: its function */
     _Alignas(max_align_t) char bytes[]; /* the argument, then the name */
 };
 
@@ -103,6 +105,7 @@ struct bg_runtime {
     bgi_task_cache *cache; /* one a place of the scheduler */
     size_t max_tasks;      /* 0: no limit */
     bgi_word look;         /* how a waiter's word begins (wait/waiter.h) */
+    bgi_atomic locals;     /* 0 -> 1: a task has set a local (task/local.h) */
     bgi_atomic alive;      /* counted only when there is a limit */
     bgi_atomic foreign_spawned;
     bgi_atomic stopping; /* 0 -> 1: everybody is cancelled, also who is spawned from now on */
@@ -161,11 +164,21 @@ int bgi_spawn_options_valid(const bg_spawn_options *o);
 /* The wake function of a task's waiter. */
 bgi_item *bgi_task_wake(bgi_waiter *w, bgi_sched *here);
 
+/* ---- task/local.c ---- */
+
+/* Of a stack that has some: its task has ended. */
+BGI_COLD void bgi_locals_drop(bgi_stack *stack);
+
+void bgi_locals_release(struct bgi_locals *l);
+
 /* Frees what the task copied. */
 BGI_INLINE void bgi_task_drop_extra(bg_task *t)
 {
     if (bgi_unlikely(t->fiber.flag)) {
         t->fiber.flag = 0;
+        if (bgi_unlikely(t->extra->locals != NULL)) { /* it has never begun */
+            bgi_locals_release(t->extra->locals);
+        }
         bgi_free(t->extra);
     }
 }
