@@ -4,10 +4,12 @@
 
 #include <stdio.h>
 
+/* How often who finds it taken looks again before it sleeps, and the pauses before the next look,
+ * at first; each time twice as many. */
 #ifdef BGI_MODEL
-enum { SPINS = 1 };
+enum { LOOKS = 1, PAUSES = 1 };
 #else
-enum { SPINS = 64 };
+enum { LOOKS = 4, PAUSES = 64 };
 #endif
 
 /* A node's `taken`. */
@@ -27,11 +29,13 @@ static int try_enter(bgi_waitq *q, bgi_word *s)
 BGI_COLD bgi_word bgi_waitq_enter_slow(bgi_waitq *q)
 {
     bgi_word s;
-    for (int spins = 0; spins < SPINS; spins++) {
+    for (int look = 0; look < LOOKS; look++) {
         if (try_enter(q, &s)) {
             return s;
         }
-        bgi_pause();
+        for (int i = 0; i < PAUSES << look; i++) {
+            bgi_pause();
+        }
     }
     bgi_atomic *count = bgi_waitq_count(q);
     bgi_fence_setup(); /* no runtime may have been started yet */

@@ -18,11 +18,15 @@
  * While LOCK is set nobody but who is inside writes the word. Partners: leave (release) -> enter,
  * and the object's fast road (acquire): all that was done inside is seen.
  *
- * Who finds it taken spins for a while, then sleeps on the word (a futex). That there are sleepers
- * is not in the word, where leaving would have to look for it by a locked instruction, but in a
- * count beside all objects, one for many of them. A sleeper: count + 1; heavy fence; read the word;
- * sleep if LOCK is in it. Who leaves: store the word; light fence; read the count; wake one if it
- * is not 0. That is Dekker's pattern with the asymmetric fence of arch/bias.h, so either the
+ * Who finds it taken pauses for about a microsecond, looks again, and after longer and longer
+ * pauses sleeps on the word (a futex). Each look takes the line from who is inside, and whoever
+ * enters after another core has to fetch all lines of the object: who keeps away for as long as
+ * that takes lets the other do several operations at the price of one move. Four producers and four
+ * consumers on two cores: 240 ns an item when looking at each pause, 30 like this. That there are
+ * sleepers is not in the word, where leaving would have to look for it by a locked instruction, but
+ * in a count beside all objects, one for many of them. A sleeper: count + 1; heavy fence; read the
+ * word; sleep if LOCK is in it. Who leaves: store the word; light fence; read the count; wake one
+ * if it is not 0. That is Dekker's pattern with the asymmetric fence of arch/bias.h, so either the
  * sleeper sees the word left, or who leaves sees the count; the kernel's own comparison closes the
  * gap between the look and the sleep. The count goes down when the sleeper has entered: until then
  * whoever leaves in between wakes again.
@@ -53,8 +57,8 @@
  * If not, it takes the gate and gives it back before it signals those it has missed: whoever was
  * looking has come out of the object then, and whoever looks later sees that it was taken out.
  *   taken  0 by who queues; 1 by who takes it out (both inside; release) -> the look of who
- *          withdraws, by the gate, or inside; or with neither (acquire), when it is certain that the
- *          node was not given anything (sync/select.c). MISSED by the waker that has it in hand.
+ *          withdraws, by the gate, or inside; or with neither (acquire), when it is certain that
+ *          the node was not given anything (sync/select.c). MISSED by the waker that has it.
  *
  * Dropped: a bit for sleepers in the word (leaving is a second compare-and-swap then: 35 ns for
  * entering and leaving against 15); a lock of its own beside the value (an object that has been
