@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 volatile sig_atomic_t bm_stop;
+int bm_alone;
 
 static double seconds(void)
 {
@@ -39,6 +40,8 @@ static void become(char *const argv[], int cpu, int out, pid_t parent)
         if (sched_setaffinity(0, sizeof one, &one))
             _exit(126);
     }
+    if (bm_alone && sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){.sched_priority = 1}))
+        _exit(125);
     int null = open("/dev/null", O_RDONLY);
     if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0)
         _exit(127);

@@ -16,6 +16,9 @@ typedef struct {
 /* Set by a signal handler: the child under way is killed and no other is started. */
 extern volatile sig_atomic_t bm_stop;
 
+/* Children run in a real-time class: before all other programs on the machine. */
+extern int bm_alone;
+
 /*
  * Runs argv (ended by NULL) on the given CPU alone, or anywhere for -1. Returns 0, or a negative
  * errno when it could not be started.

@@ -112,8 +112,8 @@ void bm_print_head(FILE *f, const bm_results *r)
             fprintf(f, "  %-12s %s\n", bm_peers[p].name, r->version[p]);
     if (r->busy[0])
         fprintf(f, "%s\n", r->busy);
-    fprintf(f, "median (least..most) of %d runs%s; xN: N times brigade's figure\n", r->repeats,
-            r->quick ? ", quick" : "");
+    fprintf(f, "median (least..most) of %d runs%s%s; xN: N times brigade's figure\n", r->repeats,
+            r->quick ? ", quick" : "", r->alone ? ", in a real-time class" : "");
 }
 
 /* All columns have one width; the last one has no blanks behind it. */
@@ -350,8 +350,10 @@ void bm_print_json(FILE *f, const bm_results *r)
             json_pair(f, bm_peers[p].name, r->version[p], "");
             comma = ", ";
         }
-    fprintf(f, "},\n  \"options\": {\"repeats\": %d, \"quick\": %s, \"pinned_cpu\": %d},\n",
-            r->repeats, r->quick ? "true" : "false", r->cpu);
+    fprintf(
+        f,
+        "},\n  \"options\": {\"repeats\": %d, \"quick\": %s, \"alone\": %s, \"pinned_cpu\": %d},\n",
+        r->repeats, r->quick ? "true" : "false", r->alone ? "true" : "false", r->cpu);
     fprintf(f, "  \"interrupted\": %s,\n  ", r->interrupted ? "true" : "false");
     json_pair(f, "warning", r->busy, ",\n  \"workloads\": [");
     comma = "";

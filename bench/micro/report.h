@@ -25,7 +25,7 @@ typedef struct {
 } bm_cell;
 
 typedef struct {
-    int repeats, quick, cpu;
+    int repeats, quick, alone, cpu;
     int chosen_row[BM_MAX_ROWS], chosen_peer[BM_MAX_PEERS]; /* peers: chosen and built */
     char version[BM_MAX_PEERS][BM_MAX_TEXT];
     char busy[BM_MAX_TEXT]; /* a warning, or "" */

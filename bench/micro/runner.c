@@ -25,7 +25,9 @@ static bm_results results;
 
 static const char usage_text[] =
     "usage: runner [--repeat N] [--quick] [--only WORKLOAD,...] [--peers NAME,...] [--json FILE]\n"
-    "              [--programs DIR] [--limit SECONDS] [--list]\n";
+    "              [--programs DIR] [--limit SECONDS] [--list]\n"
+    "              [--alone]\n"
+    "--alone: in a real-time class, before all other programs on a busy machine; needs root\n";
 
 typedef struct {
     const char *programs, *json, *only, *peers;
@@ -139,7 +141,8 @@ static void find_peers(const options *o)
         }
         char *argv[] = {path, (char[]){"version"}, NULL};
         if (bm_run_child(argv, -1, 20, &out) || out.status) {
-            fprintf(stderr, "%s does not start: left out\n", bm_peers[p].name);
+            fprintf(stderr, "%s does not start%s: left out\n", bm_peers[p].name,
+                    out.status == 125 ? " in a real-time class" : "");
             continue;
         }
         results.chosen_peer[p] = 1;
@@ -309,6 +312,9 @@ static int parse(int argc, char **argv, options *o)
             return 0;
         } else if (!strcmp(a, "--quick")) {
             results.quick = 1;
+            continue;
+        } else if (!strcmp(a, "--alone")) {
+            bm_alone = results.alone = 1;
             continue;
         } else if (value && !strcmp(a, "--repeat")) {
             long n = strtol(value, &end, 10);
