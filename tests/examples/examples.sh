@@ -82,7 +82,7 @@ philosophers)
     if [ "${DEBUG:-0}" = 1 ]; then
         # The order of the locks is caught before they ever meet.
         [ $status -ne 0 ] || fail "status 0"
-        [[ $output = *"this order of mutexes can deadlock"* ]] || fail "the order is not caught"
+        [[ $output = *"can deadlock"* ]] || fail "the order is not caught"
     else
         [ $status -eq 0 ] || fail "status $status"
         [ "$(tail -1 <<<"$output")" = "naive: a deadlock" ] || fail "the naive ones"
