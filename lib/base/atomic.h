@@ -88,6 +88,13 @@ BGI_INLINE int bgi_cas_release(bgi_atomic *p, bgi_word old, bgi_word want)
     return AO_compare_and_swap_release(p, old, want);
 }
 
+/* Decides who is first, and orders nothing. */
+BGI_INLINE int bgi_cas_relaxed(bgi_atomic *p, bgi_word old, bgi_word want)
+{
+    bgi_point();
+    return AO_compare_and_swap(p, old, want);
+}
+
 /* As bgi_cas, and gives the value found; the swap took place when that equals old. */
 BGI_INLINE bgi_word bgi_cas_fetch(bgi_atomic *p, bgi_word old, bgi_word want)
 {

@@ -95,7 +95,7 @@ size_t bg_chan_capacity(const bg_chan *ch)
 /* Whether the waiter whose node was taken out is the caller's to serve. */
 static int claim(bgi_chan_node *n)
 {
-    return n->select == NULL || bgi_cas(&n->select->claim, 0, (bgi_word)n->index + 1);
+    return n->select == NULL || bgi_cas_relaxed(&n->select->claim, 0, (bgi_word)n->index + 1);
 }
 
 /* The first is a case of a select. */

@@ -243,7 +243,7 @@ static void expire_select(bgi_timer *t, bgi_expiry *out)
     bgi_waiter *w = wait->waiter;
     bgi_sched *here = bgi_timer_home(t)->sched;
     bgi_word index = (bgi_word)(wait->late - wait->cases);
-    if (bgi_cas(&wait->select.claim, 0, index + 1) && bgi_waiter_signal(w)) {
+    if (bgi_cas_relaxed(&wait->select.claim, 0, index + 1) && bgi_waiter_signal(w)) {
         out->item = w->wake(w, here);
         if (out->item != NULL) {
             bgi_item_prefetch(out->item);
@@ -308,14 +308,14 @@ static void withdraw_all(bg_case *first)
 /* What to return, when somebody has claimed it. */
 static int served(const struct waiting *wait)
 {
-    bg_case *c = &wait->cases[bgi_load_acquire(&wait->select.claim) - 1];
+    bg_case *c = &wait->cases[bgi_load(&wait->select.claim) - 1];
     return finish(wait->cases, c, c->chan == NULL ? 0 : use_of(c)->node.result);
 }
 
 /* Whether nobody has claimed it, nor will. */
 static int give_up(struct waiting *wait)
 {
-    return bgi_cas(&wait->select.claim, 0, BGI_SELECT_OVER);
+    return bgi_cas_relaxed(&wait->select.claim, 0, BGI_SELECT_OVER);
 }
 
 BGI_COLD static int wait_as_thread(bg_case *cases, size_t n, bg_case *first, const bg_case *late)

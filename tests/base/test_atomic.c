@@ -25,6 +25,9 @@ Test(atomic, effects)
     cr_assert_not(bgi_cas_acquire(&a, 8, 10));
     cr_assert(bgi_cas_release(&a, 9, 10));
     cr_assert_not(bgi_cas_release(&a, 9, 11));
+    cr_assert(bgi_cas_relaxed(&a, 10, 12));
+    cr_assert_not(bgi_cas_relaxed(&a, 10, 13));
+    bgi_store(&a, 10);
     cr_assert_eq(bgi_cas_fetch(&a, 10, 11), 10);
     cr_assert_eq(bgi_cas_fetch(&a, 10, 12), 11);
     cr_assert_eq(bgi_fetch_add(&a, 4), 11);
