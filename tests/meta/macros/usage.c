@@ -1,6 +1,5 @@
 /*
- * What users write, in the language that C11 and C++17 share: compiled as both by headers.sh, with
- * -pedantic and without a warning. Never run.
+ * What users write, in the language that C11 and C++17 share. Never run.
  */
 #include <brigade.h>
 
