@@ -1,6 +1,8 @@
 /*
  * Task locals: what a task sees of its own sets and of its spawner's, how many share what, and when
  * it goes.
+ *
+ * Labels: valgrind aarch64
  */
 #include "child.h"
 

@@ -1,6 +1,8 @@
 /*
  * Typed tasks: every number of arguments, results of all sorts, what fails and what then stays
  * untouched.
+ *
+ * Labels: valgrind aarch64
  */
 #include "child.h"
 #include "typed_uses.h"
