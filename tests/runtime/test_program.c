@@ -1,9 +1,10 @@
 /*
- * Random programs with an oracle: a few of those that the soak test runs for long.
+ * Random programs with an oracle, on threads: a few of those that the soak test runs for long.
  */
-#include "../soak/program.h"
+#include "../task/check.h"
+#include "program/batch.h"
 
 Test(program, random_ones)
 {
-    run_programs(run_program, 1, MANY(150));
+    cr_assert(bgp_batch(&bgp_large, 1, MANY(600)));
 }

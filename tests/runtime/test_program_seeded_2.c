@@ -2,9 +2,10 @@
  * Random programs with an oracle, in the deterministic mode: the second half of fifty thousand
  * seeds.
  */
-#include "../soak/program.h"
+#include "../task/check.h"
+#include "program/batch.h"
 
 Test(program_seeded, random_ones)
 {
-    run_programs(run_program_seeded, 25001, MANY(25000));
+    cr_assert(bgp_batch(&bgp_small, 25001, MANY(25000)));
 }

@@ -1,0 +1,182 @@
+/*
+ * Planted bugs: what a program of the library's users would see if the library had them. Included
+ * before all else, by an option of the compiler, into the interpreter and into printed programs, it
+ * puts functions that misbehave in the place of the library's own. Which one, says bgp_planted; the
+ * environment variable BGP_PLANTED sets it in a printed program.
+ *
+ * Some strike at the third call of a run, some in a situation that few schedules lead to.
+ */
+#ifndef BGP_PLANTED_H
+#define BGP_PLANTED_H
+
+#define BGP_PLANTED 1
+
+#include <brigade.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum bgp_planted {
+    PLANTED_NONE,
+    PLANTED_EARLY_SLEEP,   /* a long one ends too soon */
+    PLANTED_EARLY_TIMER,   /* a callback comes too soon */
+    PLANTED_NO_TIMER,      /* the third callback does not come */
+    PLANTED_TWO_TIMERS,    /* the third callback comes twice */
+    PLANTED_MIXED_RESULTS, /* gather mixes the results of its last two tasks up */
+    PLANTED_LOST_CANCEL,   /* the third cancel is not heard */
+    PLANTED_LOST_WAKE_UP,  /* who awaits while three others do is not woken */
+    PLANTED_NO_WAIT,       /* await does not wait for a task that has not ended */
+    PLANTED_WRONG_INDEX,   /* wait_any names the one after the one that has ended */
+    PLANTED_LOST_FAILURE,  /* the second failure of a detached task is not reported */
+    PLANTED_CRASH,         /* the third detach follows a null pointer */
+    PLANTED_HANG,          /* the fifth yield does not end */
+    PLANTED_LEAK,          /* a descriptor stays open */
+    PLANTED_ALL
+};
+
+__attribute__((weak)) int bgp_planted;
+__attribute__((weak)) int bgp_planted_calls;  /* of the function in question, in this run */
+__attribute__((weak)) int bgp_planted_inside; /* tasks that are in it */
+__attribute__((weak)) bg_failure_hook bgp_planted_hook;
+
+__attribute__((constructor)) static void bgp_planted_from_environment(void)
+{
+    const char *text = getenv("BGP_PLANTED");
+    bgp_planted = text == NULL ? bgp_planted : atoi(text);
+}
+
+/* A run begins. */
+static inline void bgp_planted_begin(void)
+{
+    bgp_planted_calls = 0;
+    bgp_planted_inside = 0;
+}
+
+/* Whether it is this one, and the nth call. */
+static inline int bgp_strikes(enum bgp_planted which, int nth)
+{
+    return bgp_planted == (int)which && ++bgp_planted_calls == nth;
+}
+
+static inline int bgp_planted_sleep(bg_duration d)
+{
+    int early = bgp_planted == PLANTED_EARLY_SLEEP && d > BG_MS && d < BG_FOREVER;
+    return bg_sleep(early ? d - BG_MS / 2 : d);
+}
+
+static inline int bgp_planted_after(bg_duration d, bg_fn fn, void *arg)
+{
+    if (bgp_strikes(PLANTED_NO_TIMER, 3)) {
+        return 0;
+    }
+    if (bgp_strikes(PLANTED_TWO_TIMERS, 3)) {
+        (void)bg_after(d, fn, arg);
+    }
+    return bg_after(d, fn, arg);
+}
+
+static inline int bgp_planted_timer_start(bg_timer *timer, bg_duration d, bg_fn fn, void *arg)
+{
+    return bg_timer_start(timer, bgp_planted == PLANTED_EARLY_TIMER && d > BG_MS ? d / 2 : d, fn,
+                          arg);
+}
+
+static inline int bgp_planted_gather_all(bg_task *const tasks[], size_t n, int results[])
+{
+    int r = bg_gather_all(tasks, n, results);
+    if (bgp_planted == PLANTED_MIXED_RESULTS && n >= 2 && results != NULL) {
+        int last = results[n - 1];
+        results[n - 1] = results[n - 2];
+        results[n - 2] = last;
+    }
+    return r;
+}
+
+static inline int bgp_planted_cancel(bg_task *task)
+{
+    return bgp_strikes(PLANTED_LOST_CANCEL, 3) ? 0 : bg_cancel(task);
+}
+
+static inline int bgp_planted_await(bg_task *task)
+{
+    if (bgp_planted == PLANTED_NO_WAIT) {
+        int r = -ETIMEDOUT;
+        bg_timeout (0) {
+            r = bg_wait_any(&task, 1, NULL); /* ends at once: whether it has ended */
+        }
+        if (r != 0) {
+            return 0;
+        }
+    }
+    if (bgp_planted != PLANTED_LOST_WAKE_UP) {
+        return bg_await(task);
+    }
+    if (++bgp_planted_inside > 3) {
+        (void)bg_sleep(BG_FOREVER);
+    }
+    int r = bg_await(task);
+    bgp_planted_inside--;
+    return r;
+}
+
+static inline int bgp_planted_wait_any(bg_task *const tasks[], size_t n, size_t *index)
+{
+    int r = bg_wait_any(tasks, n, index);
+    if (bgp_planted == PLANTED_WRONG_INDEX && r == 0 && n > 1 && index != NULL) {
+        *index = (*index + 1) % n;
+    }
+    return r;
+}
+
+static inline void bgp_planted_report(const char *name, int result, void *arg)
+{
+    if (!bgp_strikes(PLANTED_LOST_FAILURE, 2)) {
+        bgp_planted_hook(name, result, arg);
+    }
+}
+
+static inline void bgp_planted_set_hook(bg_failure_hook hook, void *arg)
+{
+    bgp_planted_hook = hook;
+    bg_set_failure_hook(hook == NULL ? NULL : bgp_planted_report, arg);
+}
+
+static inline void bgp_planted_detach(bg_task *task)
+{
+    static int *volatile nowhere;
+    if (bgp_strikes(PLANTED_CRASH, 3)) {
+        *nowhere = 1;
+    }
+    bg_detach(task);
+}
+
+static inline void bgp_planted_yield(void)
+{
+    static volatile int stuck = 1;
+    if (bgp_strikes(PLANTED_HANG, 5)) {
+        while (stuck) {
+        }
+    }
+    bg_yield();
+}
+
+static inline int bgp_planted_stats(bg_runtime *rt, bg_stats *out)
+{
+    if (bgp_planted == PLANTED_LEAK && out->size != 0 && bgp_planted_calls++ == 0) {
+        (void)dup(STDERR_FILENO);
+    }
+    return bg_runtime_stats(rt, out);
+}
+
+#define bg_sleep bgp_planted_sleep
+#define bg_after bgp_planted_after
+#define bg_timer_start bgp_planted_timer_start
+#define bg_gather_all bgp_planted_gather_all
+#define bg_cancel bgp_planted_cancel
+#define bg_await bgp_planted_await
+#define bg_wait_any bgp_planted_wait_any
+#define bg_set_failure_hook bgp_planted_set_hook
+#define bg_detach bgp_planted_detach
+#define bg_yield bgp_planted_yield
+#define bg_runtime_stats bgp_planted_stats
+
+#endif
