@@ -1,7 +1,7 @@
 /*
  * What the transitions of waiter.h allow. ARMED is set only while there are no signals, with the
  * reason cleared, and each claim clears it; MASK comes and goes with it; a cancel that finds ARMED
- * without a mask claims.
+ * without a mask claims. A wait queue's list is a ring, and its word says whether it is empty.
  */
 #include "wait/check.h"
 
@@ -38,6 +38,21 @@ void bgi_waiter_check_idle(const bgi_waiter *w, const char *what)
     bgi_check((s & BGI_WAITER_ARMED) == 0, "waiter of '%s': %#zx: ARMED between two waits", what,
               s);
     bgi_check(s < BGI_WAITER_SIGNAL, "waiter of '%s': %#zx: a signal is left over", what, s);
+}
+
+void bgi_waitq_check(const bgi_waitq *q, const char *what)
+{
+    bgi_word s = bgi_load(&q->word);
+    const bgi_wait_node *first = q->first, *n = first;
+
+    bgi_check((s & BGI_WAITQ_LOCK) != 0 || ((s & BGI_WAITQ_QUEUED) != 0) == (first != NULL),
+              "wait queue of %s: %#zx: QUEUED and the list disagree", what, s);
+    while (n != NULL) {
+        bgi_check(bgi_load(&n->taken) == 0, "wait queue of %s: a node was taken out", what);
+        bgi_check(n->next != NULL && n->next->prev == n,
+                  "wait queue of %s: a node and the next one disagree", what);
+        n = n->next == first ? NULL : n->next;
+    }
 }
 
 #else

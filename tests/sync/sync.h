@@ -7,7 +7,7 @@
 
 #include "../task/check.h"
 
-#include "wait/queue.h"
+#include "wait/check.h"
 
 #include <errno.h>
 
@@ -42,6 +42,7 @@ static inline int waiting_on(void *object)
     int n = 0;
     bgi_word s = bgi_waitq_enter(q);
     bgi_wait_node *first = q->first, *at = first;
+    bgi_waitq_check(q, "a test");
     if (first != NULL) {
         do {
             CHECK(at->next->prev == at);

@@ -1,5 +1,6 @@
 /*
- * The walker of the waiter's word: all words the transitions lead to pass, the others do not.
+ * The walkers of the waiter's word and of the wait queue: what the transitions lead to passes, the
+ * rest does not.
  */
 #include "wait/check.h"
 
@@ -78,6 +79,61 @@ Test(check, other_words_are_found)
     DIES(check_idle, (void *)0x200000000, "waiter of 'cook': 0x200000000: a signal is left over");
     DIES(check_idle, (void *)0x42, "waiter of 'cook': 0x42: a bit that nobody sets");
     check_idle((void *)0x1c); /* cancelled; a reason is left to read */
+}
+
+/* ---- the wait queue ---- */
+
+static bgi_waitq q;
+static bgi_wait_node nodes[3];
+
+static void queue_up(int n)
+{
+    memset(&q, 0, sizeof q);
+    (void)bgi_waitq_enter(&q);
+    for (int i = 0; i < n; i++) {
+        bgi_waitq_push(&q, &nodes[i]);
+        bgi_waitq_check(&q, "soup");
+    }
+    bgi_waitq_leave(&q, 0);
+}
+
+Test(check, queues_of_any_length_pass)
+{
+    for (int n = 0; n <= 3; n++) {
+        queue_up(n);
+        bgi_waitq_check(&q, "soup");
+        bgi_word s = bgi_waitq_enter(&q);
+        while (bgi_waitq_pop(&q) != NULL) {
+            bgi_waitq_check(&q, "soup");
+        }
+        bgi_waitq_leave(&q, s);
+        bgi_waitq_check(&q, "soup");
+    }
+}
+
+static void check_queue(void *unused)
+{
+    (void)unused;
+    bgi_waitq_check(&q, "soup");
+}
+
+Test(check, other_queues_are_found)
+{
+    queue_up(2);
+    bgi_store(&q.word, 0);
+    DIES(check_queue, NULL, "brigade: wait queue of soup: 0: QUEUED and the list disagree");
+    queue_up(0);
+    bgi_store(&q.word, BGI_WAITQ_QUEUED);
+    DIES(check_queue, NULL, "0x2: QUEUED and the list disagree");
+    queue_up(3);
+    bgi_store(&nodes[1].taken, 1);
+    DIES(check_queue, NULL, "a node was taken out");
+    queue_up(3);
+    nodes[2].prev = &nodes[0];
+    DIES(check_queue, NULL, "a node and the next one disagree");
+    queue_up(3);
+    nodes[1].next = NULL;
+    DIES(check_queue, NULL, "a node and the next one disagree");
 }
 
 #endif
