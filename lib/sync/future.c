@@ -63,7 +63,7 @@ void bg_future_destroy(bg_future *f)
 
 /* ---- setting ---- */
 
-static int settle(bg_future *f, const void *value, int error)
+static int decide(bg_future *f, const void *value, int error)
 {
     bgi_wake_list all = {NULL, NULL};
 
@@ -98,12 +98,12 @@ int bg_future_set(bg_future *f, const void *value)
     if (f == NULL || (value == NULL && f->size != 0)) {
         return -EINVAL;
     }
-    return settle(f, value, 0);
+    return decide(f, value, 0);
 }
 
 int bg_future_fail(bg_future *f, int error)
 {
-    return f == NULL || error >= 0 ? -EINVAL : settle(f, NULL, error);
+    return f == NULL || error >= 0 ? -EINVAL : decide(f, NULL, error);
 }
 
 /* ---- waiting ---- */

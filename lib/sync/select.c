@@ -348,9 +348,9 @@ static BGI_NOINLINE BGI_RETURN_BY_JUMP int wait_for_one(bg_case *cases, size_t n
     if (bgi_unlikely(w == NULL)) {
         return wait_as_thread(cases, n, first, late);
     }
+    bgi_timer_init(&wait.timer, expire_select);
     queue_all(&wait, cases, n, first, late, w);
     if (late != NULL) {
-        bgi_timer_init(&wait.timer, expire_select);
         bgi_timers_start_fresh(&bgi_worker_self()->timers, &wait.timer, late->after);
     }
     bgi_suspend_for_child(commit_select, &wait);

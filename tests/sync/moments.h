@@ -59,6 +59,12 @@ static inline int met_cas_release(bgi_atomic *p, bgi_word old, bgi_word want)
     return bgi_cas_release(p, old, want);
 }
 
+static inline int met_cas_relaxed(bgi_atomic *p, bgi_word old, bgi_word want)
+{
+    met(p);
+    return bgi_cas_relaxed(p, old, want);
+}
+
 static inline bgi_word met_cas_fetch(bgi_atomic *p, bgi_word old, bgi_word want)
 {
     met(p);
@@ -93,6 +99,7 @@ static inline void no_rank(unsigned rank, const char *name)
 #define bgi_store_release met_store_release
 #define bgi_cas_acquire met_cas_acquire
 #define bgi_cas_release met_cas_release
+#define bgi_cas_relaxed met_cas_relaxed
 #define bgi_cas_fetch met_cas_fetch
 #define bgi_cas_fetch_acquire met_cas_fetch_acquire
 #define bgi_cas_fetch_release met_cas_fetch_release
@@ -107,7 +114,7 @@ static inline void no_rank(unsigned rank, const char *name)
 
 #include "task/task.h"
 
-enum { MOMENTS_WAITERS = 4, MOMENTS_WORDS = 24 };
+enum { MOMENTS_WAITERS = 4, MOMENTS_WORDS = 48 };
 
 /* How a wait may be ended. */
 enum moments_end { BY_CANCEL, BY_DEADLINE, BY_GROUP, MOMENTS_ENDS };
