@@ -50,8 +50,9 @@ struct bgp_kind {
     X(spawn)                                                                                       \
     X(join)                                                                                        \
     X(gather)                                                                                      \
-    X(join_by_turns) X(as_completed) X(two_completed) X(wait_any) X(cancel) X(detach) X(abandon)   \
-        X(nap) X(nap_until) X(yield) X(compute) X(look) X(after) X(spawn_after) X(start_timer)     \
+    X(join_by_turns)                                                                               \
+    X(as_completed) X(two_completed) X(wait_any) X(cancel) X(detach) X(abandon) X(nap)             \
+        X(nap_until) X(yield) X(compute) X(look) X(after) X(spawn_after) X(start_timer)            \
             X(stop_timer) X(join_within)
 
 #define BGP_DECLARE(name) extern const struct bgp_kind bgp_kind_##name;
