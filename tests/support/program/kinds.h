@@ -51,9 +51,22 @@ struct bgp_kind {
     X(join)                                                                                        \
     X(gather)                                                                                      \
     X(join_by_turns)                                                                               \
-    X(as_completed) X(two_completed) X(wait_any) X(cancel) X(detach) X(abandon) X(nap)             \
-        X(nap_until) X(yield) X(compute) X(look) X(after) X(spawn_after) X(start_timer)            \
-            X(stop_timer) X(join_within)
+    X(as_completed)                                                                                \
+    X(two_completed)                                                                               \
+    X(wait_any)                                                                                    \
+    X(cancel)                                                                                      \
+    X(detach)                                                                                      \
+    X(abandon)                                                                                     \
+    X(nap)                                                                                         \
+    X(nap_until)                                                                                   \
+    X(yield)                                                                                       \
+    X(compute)                                                                                     \
+    X(look)                                                                                        \
+    X(after)                                                                                       \
+    X(spawn_after)                                                                                 \
+    X(start_timer)                                                                                 \
+    X(stop_timer)                                                                                  \
+    X(join_within)
 
 #define BGP_DECLARE(name) extern const struct bgp_kind bgp_kind_##name;
 BGP_KINDS(BGP_DECLARE)
