@@ -6,7 +6,11 @@
  */
 #include "wait/waiter.h"
 
+#include "arch/futex.h"
+
 #include "trap.h"
+
+#include <errno.h>
 
 static bgi_waiter *w;
 static int others_result;
@@ -186,4 +190,46 @@ Test(meetings, who_arms_meets_a_kick)
     cr_assert_eq((int)bgi_waiter_arm(w, 1, 0), BGI_ARM_KICKED);
     cr_assert_eq(state_after(), BGI_WAITER_KICKED);
     cr_assert_eq(others_result, 0);
+}
+
+/* ---- a thread's deadline ---- */
+
+static bgi_thread_waiter thread;
+static int waits, claimed;
+
+/* The kernel says that the time is over; a waker has claimed the waiter just before, and wakes it.
+ */
+static int time_is_over(void *ctx, bgi_atomic *word, uint32_t expected, int64_t deadline)
+{
+    (void)ctx;
+    (void)word;
+    (void)expected;
+    if (waits++ == 0) {
+        cr_expect_eq(deadline, 5);
+        claimed = bgi_waiter_signal(&thread.waiter);
+        return -ETIMEDOUT;
+    }
+    cr_expect_eq(deadline, -1, "it will be woken");
+    bgi_waiter_wake(&thread.waiter);
+    return 0;
+}
+
+static int wakes_nobody(void *ctx, bgi_atomic *word, int n)
+{
+    (void)ctx;
+    (void)word;
+    (void)n;
+    return 0;
+}
+
+Test(meetings, a_threads_deadline_meets_its_waker)
+{
+    static const struct bgi_futex_ops ops = {time_is_over, wakes_nobody, NULL};
+    bgi_thread_waiter_init(&thread);
+    bgi_futex_set_ops(&ops);
+    int woken = bgi_thread_waiter_wait_until(&thread, 5);
+    bgi_futex_set_ops(NULL);
+    cr_assert_eq(claimed, 1);
+    cr_assert_eq(woken, 1, "the waker was first");
+    cr_assert_eq(waits, 2);
 }
