@@ -96,6 +96,7 @@ static const struct expected expected[] = {
     {PLANTED_LOST_FAILURE, BGP_CHECK, 1},
     {PLANTED_CRASH, BGP_DIED, 1},
     {PLANTED_HANG, BGP_HUNG, 1},
+    {PLANTED_EARLY_TIMEOUT, BGP_CHECK, 1},   {PLANTED_NO_SHIELD, BGP_CHECK, 1},
     {PLANTED_LEAK, BGP_CHECK, 0},
 };
 

@@ -193,22 +193,30 @@ static int is_passed(const struct bgp_builder *b)
     return b->depth == 0 || (b->p->task[b->t].flags & BGP_LEAVES) == 0;
 }
 
-int bgp_add(struct bgp_builder *b, struct bgp_op op)
+static int is_valid(struct bgp_builder *b, struct bgp_op *op)
 {
-    struct bgp_program *p = b->p;
-    struct bgp_task *self = &p->task[b->t];
-    unsigned flags = op.kind->flags;
-
-    if ((self->flags & BGP_THREAD) != 0 && (flags & BGP_IN_THREAD) == 0) {
+    unsigned flags = op->kind->flags;
+    if ((b->p->task[b->t].flags & BGP_THREAD) != 0 && (flags & BGP_IN_THREAD) == 0) {
         return 0;
     }
     if ((flags & BGP_OPENS) != 0 && b->depth == BGP_BLOCKS) {
         return 0;
     }
-    if (op.kind == &bgp_kind_close && b->depth == 0) {
-        return 0;
+    if (op->kind == &bgp_kind_close) {
+        return b->depth > 0;
     }
-    if (op.kind->fits != NULL && !op.kind->fits(b, &op)) {
+    return op->kind->fits == NULL || op->kind->fits(b, op);
+}
+
+int bgp_add(struct bgp_builder *b, struct bgp_op op)
+{
+    struct bgp_program *p = b->p;
+    unsigned flags = op.kind->flags;
+
+    if (!is_valid(b, &op)) {
+        if ((flags & BGP_SPAWNS) != 0) {
+            p->ntasks--; /* nobody spawns it now */
+        }
         return 0;
     }
     if ((flags & BGP_CALLS) != 0) {
@@ -252,6 +260,7 @@ void bgp_spawned(struct bgp_builder *b, unsigned c, enum bgp_fate fate)
     k->status = fate == BGP_LOOSE ? BGP_GONE : BGP_HELD;
     k->depth = (uint8_t)(b->life[b->t].depth + 1);
     k->spawned_at = b->at;
+    k->surely_spawned = (uint8_t)is_passed(b);
     k->block = b->depth == 0 ? BGP_NEVER : (int)b->block[b->depth - 1];
 }
 
@@ -299,7 +308,7 @@ static int outlives(const struct bgp_builder *b, unsigned c)
         return task[c].fate == BGP_JOINED;
     }
     const struct bgp_life *above = &b->life[y], *other = &b->life[c];
-    if (task[y].fate != BGP_JOINED || task[c].fate == BGP_LOOSE ||
+    if (task[y].fate != BGP_JOINED || task[c].fate == BGP_LOOSE || !other->surely_spawned ||
         other->spawned_at > above->spawned_at || !above->surely_back) {
         return 0;
     }

@@ -39,7 +39,7 @@ unsigned bgp_add_task(struct bgp_builder *b, int own, unsigned flags, unsigned s
 /* 0 when there is no task t. */
 int bgp_enter(struct bgp_builder *b, unsigned t);
 
-/* Whether it was valid. */
+/* Whether it was valid. If not, there is no task either that it was to spawn. */
 int bgp_add(struct bgp_builder *b, struct bgp_op op);
 
 void bgp_leave(struct bgp_builder *b);

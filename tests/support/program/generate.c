@@ -190,6 +190,13 @@ static void add_step(struct bgp_generator *g)
     }
 }
 
+void bgp_steps(struct bgp_generator *g, unsigned n)
+{
+    for (; n > 0; n--) {
+        add_step(g);
+    }
+}
+
 static void add_task(struct bgp_generator *g, unsigned t)
 {
     const struct bgp_program *p = g->b.p;
@@ -198,9 +205,7 @@ static void add_task(struct bgp_generator *g, unsigned t)
         steps = THREAD_STEPS;
         g->b.life[t].depth = DEEPEST - 2; /* small ones */
     }
-    for (; steps > 0; steps--) {
-        add_step(g);
-    }
+    bgp_steps(g, steps);
     while (bgp_one_in(g, 2) && bgp_any_held(g) != BGP_NONE) {
         bgp_generate_whom(g, bgp_one_in(g, 2) ? &bgp_kind_gather : &bgp_kind_as_completed);
     }

@@ -336,8 +336,12 @@ static inline void finish(void)
             continue;
         }
         CHECK(t, begun <= 1 && tasks[t].ended == (int)begun);
-        CHECK(t, begun == 1 ? is_result(t, tasks[t].returned)
-                            : asked(t) && (tasks[t].may & MAY_BE_CANCELLED) != 0);
+        if (begun == 1) {
+            CHECK(t, is_result(t, tasks[t].returned));
+        } else { /* who has waited for it has seen that it was asked to end */
+            CHECK(t, (tasks[t].may & MAY_BE_CANCELLED) != 0);
+            CHECK(t, load(&tasks[t].let_go) == 0 || asked(t));
+        }
         CHECK(t, tasks[t].handle == NULL);
         int owed = load(&tasks[t].let_go) != 0 && begun == 1 && tasks[t].returned < 0 &&
                    tasks[t].returned != -ECANCELED;

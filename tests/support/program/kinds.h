@@ -39,34 +39,22 @@ struct bgp_kind {
     int (*run)(int t, const struct bgp_op *op);
     /* Prints the same as an expression, or what opens a block. NULL: nothing. */
     void (*print)(struct bgp_printer *p, int t, const struct bgp_op *op);
-    /* What follows the end of the block it opens; NULL: nothing. */
+    /* Of one that opens a block: what begins it, what follows its end; NULL: nothing. */
+    void (*print_begin)(struct bgp_printer *p, int t, const struct bgp_op *op);
     void (*print_end)(struct bgp_printer *p, int t, const struct bgp_op *op);
     const char *helper;        /* the section it needs; NULL: none */
     const char *thread_helper; /* in a plain thread; NULL: the same */
 };
 
 /* The list: X(name). To add one, name it here. */
+/* clang-format off */
 #define BGP_KINDS(X)                                                                               \
-    X(spawn)                                                                                       \
-    X(join)                                                                                        \
-    X(gather)                                                                                      \
-    X(join_by_turns)                                                                               \
-    X(as_completed)                                                                                \
-    X(two_completed)                                                                               \
-    X(wait_any)                                                                                    \
-    X(cancel)                                                                                      \
-    X(detach)                                                                                      \
-    X(abandon)                                                                                     \
-    X(nap)                                                                                         \
-    X(nap_until)                                                                                   \
-    X(yield)                                                                                       \
-    X(compute)                                                                                     \
-    X(look)                                                                                        \
-    X(after)                                                                                       \
-    X(spawn_after)                                                                                 \
-    X(start_timer)                                                                                 \
-    X(stop_timer)                                                                                  \
-    X(join_within)
+    X(spawn) X(join) X(gather) X(join_by_turns) X(as_completed) X(two_completed) X(wait_any)       \
+    X(cancel) X(detach) X(abandon)                                                                 \
+    X(nap) X(nap_until) X(yield) X(compute) X(look)                                                \
+    X(after) X(spawn_after) X(start_timer) X(stop_timer) X(join_within)                            \
+    X(timeout) X(deadline) X(shield) X(ask)
+/* clang-format on */
 
 #define BGP_DECLARE(name) extern const struct bgp_kind bgp_kind_##name;
 BGP_KINDS(BGP_DECLARE)
@@ -84,11 +72,11 @@ enum { BGP_NEVER = -1, BGP_AT_THE_END = 0x7fffffff };
 struct bgp_life {
     uint8_t status; /* BGP_NEW, BGP_HELD, BGP_GONE */
     uint8_t depth;
-    uint8_t surely_back; /* given back there, whatever happens */
-    uint8_t cancelled;   /* somebody may cancel it */
-    uint8_t scoped;      /* it is awaited where a deadline may pass */
-    uint8_t shielded;    /* it is waited for within a shield */
-    uint8_t doomed;      /* it is sure to be cancelled, though it and all it spawns wait for ever */
+    uint8_t surely_spawned, surely_back; /* there, on each road on which what comes then comes */
+    uint8_t cancelled;                   /* somebody may cancel it */
+    uint8_t scoped;                      /* it is awaited where a deadline may pass */
+    uint8_t shielded;                    /* it is waited for within a shield */
+    uint8_t doomed; /* it is sure to be cancelled, though it and all it spawns wait for ever */
     /* Operations of the one that spawns it: where it is spawned, given back, first waited for, and
      * surely cancelled. */
     int spawned_at, back_at, waited_at, cancelled_at;
@@ -142,6 +130,9 @@ static inline int bgp_one_in(struct bgp_generator *g, uint32_t n)
 }
 
 bg_duration bgp_any_time(struct bgp_generator *g);
+
+/* So many operations of any kind. */
+void bgp_steps(struct bgp_generator *g, unsigned n);
 
 /* Common generators: the kind alone; with some time; of one whose handle is held; of several. */
 void bgp_generate_plain(struct bgp_generator *g, const struct bgp_kind *kind);

@@ -29,6 +29,8 @@ enum bgp_planted {
     PLANTED_LOST_FAILURE,  /* the second failure of a detached task is not reported */
     PLANTED_CRASH,         /* the third detach follows a null pointer */
     PLANTED_HANG,          /* the fifth yield does not end */
+    PLANTED_EARLY_TIMEOUT, /* a deadline passes too soon */
+    PLANTED_NO_SHIELD,     /* a shield does not hold off what is outside */
     PLANTED_LEAK,          /* a descriptor stays open */
     PLANTED_ALL
 };
@@ -167,6 +169,17 @@ static inline int bgp_planted_stats(bg_runtime *rt, bg_stats *out)
     return bg_runtime_stats(rt, out);
 }
 
+static inline bg_scope *bgp_planted_timeout_open(bg_scope *scope, bg_duration d)
+{
+    return bg_timeout_open(scope, bgp_planted == PLANTED_EARLY_TIMEOUT ? d / 2 : d);
+}
+
+static inline bg_scope *bgp_planted_shield_open(bg_scope *scope)
+{
+    return bgp_planted == PLANTED_NO_SHIELD ? bg_timeout_open(scope, BG_FOREVER)
+                                            : bg_shield_open(scope);
+}
+
 #define bg_sleep bgp_planted_sleep
 #define bg_after bgp_planted_after
 #define bg_timer_start bgp_planted_timer_start
@@ -178,5 +191,7 @@ static inline int bgp_planted_stats(bg_runtime *rt, bg_stats *out)
 #define bg_detach bgp_planted_detach
 #define bg_yield bgp_planted_yield
 #define bg_runtime_stats bgp_planted_stats
+#define bg_timeout_open bgp_planted_timeout_open
+#define bg_shield_open bgp_planted_shield_open
 
 #endif

@@ -25,8 +25,9 @@ TEXT(standalone, "standalone.txt");
 TEXT(types, "helpers_types.h");
 TEXT(task, "helpers_task.h");
 TEXT(time, "helpers_time.h");
+TEXT(scope, "helpers_scope.h");
 
-static const char *const helpers[] = {bgp_text_types, bgp_text_task, bgp_text_time};
+static const char *const helpers[] = {bgp_text_types, bgp_text_task, bgp_text_time, bgp_text_scope};
 
 enum { SECTIONS_MOST = 100, NAME_MOST = 32, FILES = sizeof helpers / sizeof helpers[0] };
 
@@ -276,6 +277,11 @@ static void print_ops(struct bgp_printer *p, int t)
             op->kind->print(p, t, op);
             bgp_out(p, " {\n");
             opened[depth++] = op;
+            if (op->kind->print_begin != NULL) {
+                indent(p, depth);
+                op->kind->print_begin(p, t, op);
+                bgp_out(p, ";\n");
+            }
         } else if (op->kind->print != NULL) {
             print_op(p, t, op, depth);
         }

@@ -33,7 +33,10 @@ static int add_op(struct tidy *y, struct bgp_op op)
     unsigned flags = op.kind->flags;
     unsigned n = 0;
 
+    unsigned spawned = BGP_NONE;
+
     if ((flags & BGP_SPAWNS) != 0) {
+        spawned = op.who;
         op.who = (uint16_t)add_task(y, op.who);
     } else if ((flags & BGP_WHO) != 0) {
         op.who = y->new_of[op.who];
@@ -48,7 +51,13 @@ static int add_op(struct tidy *y, struct bgp_op op)
     if ((flags & BGP_WHOM) != 0) {
         op.n = (uint16_t)n;
     }
-    return bgp_add(&y->b, op);
+    if (bgp_add(&y->b, op)) {
+        return 1;
+    }
+    if (spawned != BGP_NONE) {
+        y->new_of[spawned] = BGP_NONE;
+    }
+    return 0;
 }
 
 /* An operation that closes a block is kept or dropped with the one that opens it. */
