@@ -64,7 +64,7 @@ static int add_op(struct tidy *y, struct bgp_op op)
 static void add_ops(struct tidy *y, unsigned old)
 {
     const struct bgp_task *task = &y->old.task[old];
-    uint8_t opened[BGP_BLOCKS];
+    uint8_t opened[2 * BGP_BLOCKS]; /* a task may have been put into another's block */
     unsigned depth = 0;
     for (uint32_t i = task->first; i < task->first + task->count; i++) {
         const struct bgp_op *op = &y->old.op[i];
