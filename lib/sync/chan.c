@@ -39,6 +39,7 @@
 
 #include "base/alloc.h"
 #include "base/panic.h"
+#include "sync/check.h"
 #include "task/task.h"
 
 #include <stdio.h>
@@ -74,6 +75,7 @@ void bg_chan_destroy(bg_chan *ch)
         if (ch->waiting[BGI_CHAN_SEND].first != NULL || ch->waiting[BGI_CHAN_RECV].first != NULL) {
             bgi_misuse("bg_chan_destroy", bgi_task_self_name(), "somebody waits in the channel");
         }
+        bgi_chan_check(ch);
         bgi_door_leave(&ch->door, way);
     }
 #endif
@@ -298,6 +300,7 @@ int bg_close(bg_chan *ch)
         bgi_door_leave(&ch->door, way);
         return -EALREADY;
     }
+    bgi_chan_check(ch);
     ch->closed = 1;
     end_all(&ch->waiting[BGI_CHAN_SEND], &wake);
     end_all(&ch->waiting[BGI_CHAN_RECV], &wake);

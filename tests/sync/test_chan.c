@@ -6,6 +6,7 @@
 #include "../task/check.h"
 
 #include "dies.h"
+#include "sync/chan.h"
 
 #include <errno.h>
 
@@ -690,6 +691,110 @@ Test(chan, who_has_the_last_item_destroys_it)
         EACH_WORKER_COUNT(w)
         {
             RUN(destroys_at_once, NULL, .workers = w);
+        }
+    }
+}
+
+/* Who closes it on all that wait destroys it at once; some of them are cancelled in that moment. */
+enum { CLOSED_ON = 6 };
+
+static bgi_atomic told_of_it;
+
+static int waits_for_the_close(void *arg)
+{
+    int v = 0;
+    int r = bg_recv(arg, &v);
+    CHECK(r == -EPIPE || r == -ECANCELED);
+    add_one(&told_of_it);
+    return 0;
+}
+
+static int cancels(void *arg)
+{
+    return bg_cancel(arg);
+}
+
+static int waiting_in(bg_chan *ch)
+{
+    int n = 0;
+    enum bgi_door_way way = bgi_door_enter(&ch->door, bgi_worker_self());
+    const bgi_wait_node *first = ch->waiting[BGI_CHAN_RECV].first, *at = first;
+    while (at != NULL) {
+        at = at->next == first ? NULL : at->next;
+        n++;
+    }
+    bgi_door_leave(&ch->door, way);
+    return n;
+}
+
+static int closes_and_destroys(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < MANY(60); i++) {
+        bg_chan *ch = bg_chan_create(sizeof(int), 0);
+        bg_task *t[CLOSED_ON], *canceller[CLOSED_ON];
+        bgi_store(&told_of_it, 0);
+        for (int k = 0; k < CLOSED_ON; k++) {
+            t[k] = bg_spawn(waits_for_the_close, ch);
+        }
+        while (waiting_in(ch) != CLOSED_ON) {
+            bg_yield();
+        }
+        for (int k = 0; k < CLOSED_ON; k++) {
+            canceller[k] = k % 2 == 0 ? bg_spawn(cancels, t[k]) : NULL;
+        }
+        if (i % 2 == 0) {
+            bg_yield();
+        }
+        CHECK(bg_close(ch) == 0);
+        while (i % 4 == 1 && bgi_load_acquire(&told_of_it) < CLOSED_ON) {
+            bg_yield(); /* those who were cancelled before the close leave by themselves */
+        }
+        if (i % 4 == 1) {
+            bg_chan_destroy(ch);
+        }
+        for (int k = 0; k < CLOSED_ON; k++) {
+            CHECK(canceller[k] == NULL || bg_await(canceller[k]) == 0);
+            CHECK(bg_await(t[k]) == 0);
+        }
+        if (i % 4 != 1) {
+            bg_chan_destroy(ch);
+        }
+    }
+    return 0;
+}
+
+/* Nobody is cancelled before: all of them wait when it is closed. */
+static int closes_on_all_and_destroys(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < MANY(100); i++) {
+        bg_chan *ch = bg_chan_create(sizeof(int), 0);
+        bg_task *t[CLOSED_ON], *canceller = NULL;
+        for (int k = 0; k < CLOSED_ON; k++) {
+            t[k] = bg_spawn(waits_for_the_close, ch);
+        }
+        while (waiting_in(ch) != CLOSED_ON) {
+            bg_yield();
+        }
+        CHECK(bg_close(ch) == 0);
+        bg_chan_destroy(ch);
+        canceller = bg_spawn(cancels, t[0]);
+        CHECK(bg_await(canceller) == 0);
+        CHECK(bg_gather_all(t, CLOSED_ON, NULL) == 0);
+    }
+    return 0;
+}
+
+Test(chan, who_closes_it_destroys_it)
+{
+    static const bg_fn bodies[] = {closes_and_destroys, closes_on_all_and_destroys};
+    for (size_t i = 0; i < BGI_ARRAY_LEN(bodies); i++) {
+        cr_assert_eq(bg_explore(bodies[i], NULL, .seeds = MANY(40)), 0);
+        NO_CHECK_FAILED();
+        EACH_WORKER_COUNT(w)
+        {
+            RUN(bodies[i], NULL, .workers = w);
         }
     }
 }

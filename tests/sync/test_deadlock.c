@@ -153,6 +153,39 @@ static int wait_mutex_again(void *arg)
     return bg_gather(t, u);
 }
 
+static int wait_send(void *arg)
+{
+    (void)arg;
+    return bg_send(bg_chan_create(0, 0), NULL);
+}
+
+static int wait_recv(void *arg)
+{
+    (void)arg;
+    return bg_recv(bg_chan_create(0, 0), NULL);
+}
+
+static int wait_select(void *arg)
+{
+    bg_chan *none = arg;
+    return bg_select(BG_RECV(none, NULL), BG_SEND(none, NULL));
+}
+
+static int wait_future(void *arg)
+{
+    (void)arg;
+    return bg_future_wait(bg_future_create(0), NULL);
+}
+
+static int wait_broadcast(void *arg)
+{
+    bg_subscriber me;
+    bg_broadcast *news = bg_broadcast_create(0, 1);
+    (void)arg;
+    CHECK(bg_broadcast_subscribe(news, &me) == 0);
+    return bg_broadcast_recv(&me, NULL, NULL);
+}
+
 Test(deadlock, names_each_wait)
 {
     says(wait_mutex, "bg_mutex_lock for the mutex");
@@ -164,5 +197,10 @@ Test(deadlock, names_each_wait)
     says(wait_once, "bg_once_run for another to run it");
     says(wait_read, "bg_rwlock_read_lock for the lock, to read");
     says(wait_write, "bg_rwlock_write_lock for the lock, to write");
+    says(wait_send, "bg_send for room in a channel");
+    says(wait_recv, "bg_recv for an item in a channel");
+    says(wait_select, "bg_select for one of its cases");
+    says(wait_future, "bg_future_wait for a future to be set");
+    says(wait_broadcast, "bg_broadcast_recv for the next item of a broadcast");
     says(wait_mutex_again, "bg_cond_wait for the mutex, after the condition");
 }

@@ -137,6 +137,14 @@ static void give_close(void)
     CHECK(bg_close(chan(0)) == 0);
 }
 
+/* Those who are left wait in channels that are as they should be. */
+static void check_both(void)
+{
+    for (int n = 0; n < 2 && object[0] != 0x5555555555555555U; n++) {
+        bgi_chan_check(chan(n));
+    }
+}
+
 static void more_once(void)
 {
     if (scene.gifts == 0) {
@@ -179,6 +187,7 @@ static int wait_select_recv(int i)
 
 static void nobody_waits(bg_chan *ch)
 {
+    bgi_chan_check(ch);
     CHECK(ch->waiting[BGI_CHAN_SEND].first == NULL && ch->waiting[BGI_CHAN_RECV].first == NULL);
     CHECK(ch->door.q.word == 0 && ch->door.inside == 0);
 }
@@ -321,6 +330,7 @@ Test(moments, of_a_receiver_and_a_sender)
         .may_give = outside,
         .more = make_gift,
         .rest = rest_items,
+        .settled = check_both,
     };
     in_each_shape(&s, 500);
 }
@@ -335,6 +345,7 @@ Test(moments, of_a_receiver_and_a_close)
         .may_give = not_closed,
         .more = more_once,
         .rest = rest_items,
+        .settled = check_both,
         .unordered = 1,
         .gone = CHAN_WORDS,
     };
@@ -351,6 +362,7 @@ Test(moments, of_a_sender_and_a_receiver)
         .may_give = outside,
         .more = make_gift,
         .rest = rest_sent,
+        .settled = check_both,
     };
     in_each_shape(&s, 500);
 }
@@ -365,6 +377,7 @@ Test(moments, of_a_sender_and_a_close)
         .may_give = not_closed,
         .more = more_once,
         .rest = rest_sent,
+        .settled = check_both,
         .unordered = 1,
         .gone = CHAN_WORDS,
     };
@@ -381,6 +394,7 @@ Test(moments, of_a_select_that_receives)
         .may_give = outside,
         .more = make_gift,
         .rest = rest_items,
+        .settled = check_both,
     };
     in_each_shape(&s, 500);
 }
@@ -395,6 +409,7 @@ Test(moments, of_a_select_that_receives_and_two_senders)
         .may_give = outside,
         .more = make_gift,
         .rest = rest_items,
+        .settled = check_both,
         .unordered = 1, /* two are ready at once */
     };
     shape.both = 1;
@@ -411,6 +426,7 @@ Test(moments, of_a_select_that_receives_and_a_close)
         .may_give = not_closed,
         .more = more_once,
         .rest = rest_items,
+        .settled = check_both,
         .unordered = 1,
     };
     in_each_shape(&s, 500);
@@ -426,6 +442,7 @@ Test(moments, of_a_select_that_sends)
         .may_give = outside,
         .more = make_gift,
         .rest = rest_sent,
+        .settled = check_both,
     };
     in_each_shape(&s, 500);
 }
@@ -440,6 +457,7 @@ Test(moments, of_a_select_that_sends_and_two_receivers)
         .may_give = outside,
         .more = make_gift,
         .rest = rest_sent,
+        .settled = check_both,
         .unordered = 1, /* two are ready at once */
     };
     shape.both = 1;
@@ -456,6 +474,7 @@ Test(moments, of_a_select_and_its_time)
         .may_give = outside,
         .more = make_gift,
         .rest = rest_nothing,
+        .settled = check_both,
         .unordered = 1,
     };
     in_each_shape(&s, 500);

@@ -375,6 +375,49 @@ Test(waiter, a_thread_sleeps_until_its_signal)
     bgi_futex_set_ops(NULL);
 }
 
+/* Until a point in time: it passes, or it passes when the waker has claimed and not woken yet. */
+static int late;
+
+static int let_the_time_pass(void *ctx, bgi_atomic *w, uint32_t expected, int64_t deadline)
+{
+    (void)ctx;
+    (void)w;
+    (void)expected;
+    switch (++sleeps) {
+    case 1:
+        cr_assert_eq(deadline, 77);
+        return -EINTR;
+    case 2:
+        cr_assert_eq(deadline, 77);
+        if (!late) {
+            cr_assert_eq(bgi_waiter_signal(&scripted.waiter), 1);
+        }
+        return -ETIMEDOUT;
+    default:
+        cr_assert_eq(deadline, -1, "it is about to be woken, whatever the time");
+        bgi_waiter_wake(&scripted.waiter);
+        return 0;
+    }
+}
+
+Test(waiter, a_thread_sleeps_until_a_point_in_time)
+{
+    static const struct bgi_futex_ops ops = {let_the_time_pass, count_wakes, NULL};
+    bgi_futex_set_ops(&ops);
+    for (late = 0; late < 2; late++) {
+        sleeps = 0;
+        bgi_thread_waiter_init(&scripted);
+        cr_assert_eq(bgi_thread_waiter_wait_until(&scripted, 77), !late);
+        cr_assert_eq(sleeps, late ? 2 : 3);
+        cr_assert_eq(bgi_waiter_reason(&scripted.waiter),
+                     late ? BGI_REASON_TIMER : BGI_REASON_WAKER);
+    }
+    cr_assert_eq(bgi_waiter_signal(&scripted.waiter), 0); /* the one that is owed still */
+    cr_assert_eq(bgi_thread_waiter_wait_until(&scripted, 77), 1);
+    cr_assert_eq(sleeps, 2);
+    bgi_futex_set_ops(NULL);
+}
+
 enum { THREAD_ROUNDS = 20000 };
 
 static bgi_atomic offered; /* the waiter of this round, to be signalled once */
