@@ -98,6 +98,8 @@ static const struct expected expected[] = {
     {PLANTED_HANG, BGP_HUNG, 1},
     {PLANTED_EARLY_TIMEOUT, BGP_CHECK, 1},
     {PLANTED_NO_SHIELD, BGP_CHECK, 1},
+    {PLANTED_LOST_MEMBER, BGP_CHECK, 1},
+    {PLANTED_LOST_RESULT, BGP_CHECK, 1},
     {PLANTED_LEAK, BGP_CHECK, 0},
 };
 

@@ -36,7 +36,7 @@ static void *grown(void *p, uint32_t *room, uint32_t wanted, size_t size)
 
 void bgp_clear(struct bgp_program *p)
 {
-    p->ntasks = p->nops = p->ncalls = p->ntimers = 0;
+    p->ntasks = p->nops = p->ncalls = p->ntimers = p->ngroups = 0;
 }
 
 void bgp_copy(struct bgp_program *to, const struct bgp_program *from)
@@ -66,6 +66,9 @@ enum bgp_spawn bgp_spawn_of(const struct bgp_program *p, unsigned t)
 {
     const struct bgp_task *task = &p->task[t];
     int by_thread = task->parent != BGP_NONE && (p->task[task->parent].flags & BGP_THREAD) != 0;
+    if (task->fate == BGP_GROUPED) {
+        return BGP_SPAWN;
+    }
     if (p->mode == BGP_FOREIGN && (by_thread || (task->flags & BGP_BY_RUNTIME) != 0)) {
         return BGP_RUNTIME_SPAWN;
     }
@@ -123,7 +126,7 @@ static int is_doomed(const struct bgp_builder *b, const struct bgp_life *k, enum
         (k->waited_at == BGP_NEVER || k->cancelled_at <= k->waited_at)) {
         return 1;
     }
-    if (fate == BGP_JOINED) {
+    if (fate == BGP_JOINED || fate == BGP_GROUPED) {
         return b->life[b->t].doomed && !k->shielded;
     }
     /* Its handle must be sure to be given up, or it may be awaited after all. */
@@ -171,7 +174,9 @@ void bgp_build_end(struct bgp_builder *b)
 {
     bgp_foretell(b);
     free(b->life);
+    free(b->group);
     b->life = NULL;
+    b->group = NULL;
 }
 
 /* ---- operations ---- */
@@ -208,6 +213,28 @@ static int is_valid(struct bgp_builder *b, struct bgp_op *op)
     return op->kind->fits == NULL || op->kind->fits(b, op);
 }
 
+/* The block ends by this operation: if it is a group's, all members are waited for. */
+static void close_group(struct bgp_builder *b, const struct bgp_op *opened)
+{
+    if (opened->kind != &bgp_kind_group) {
+        return;
+    }
+    const struct bgp_open_group *g = &b->group[opened->what];
+    for (unsigned c = b->p->task[b->t].kids; c < b->p->ntasks; c++) {
+        struct bgp_life *k = &b->life[c];
+        if (b->p->task[c].fate != BGP_GROUPED || b->p->task[c].group != opened->what) {
+            continue;
+        }
+        bgp_waited_for(b, c);
+        k->back_at = b->at;
+        k->surely_back = 1;
+        /* Who wants a place or a result may wait for it before it is cancelled. */
+        if (opened->n == 0 && (g->waited_at == BGP_NEVER || g->cancelled_at < g->waited_at)) {
+            k->cancelled_at = g->cancelled_at;
+        }
+    }
+}
+
 int bgp_add(struct bgp_builder *b, struct bgp_op op)
 {
     struct bgp_program *p = b->p;
@@ -219,11 +246,13 @@ int bgp_add(struct bgp_builder *b, struct bgp_op op)
         }
         return 0;
     }
+    flags = op.kind->flags; /* it may have been changed to another kind */
     if ((flags & BGP_CALLS) != 0) {
         op.call = (uint16_t)p->ncalls++;
     }
     p->op = grown(p->op, &p->op_room, p->nops + 1, sizeof *p->op);
     if (op.kind == &bgp_kind_close) {
+        close_group(b, &p->op[b->block[b->depth - 1]]);
         p->op[b->block[--b->depth]].end = p->nops;
     } else if ((flags & BGP_OPENS) != 0) {
         b->block[b->depth++] = p->nops;
@@ -273,7 +302,7 @@ void bgp_waited_for(struct bgp_builder *b, unsigned c)
     for (unsigned i = 0; i < b->depth; i++) {
         unsigned flags = b->p->op[b->block[i]].kind->flags;
         k->shielded |= (flags & BGP_SHIELDS) != 0;
-        k->scoped |= (flags & BGP_LIMITS) != 0;
+        k->scoped |= (flags & (BGP_LIMITS | BGP_ENDS)) != 0;
     }
 }
 
@@ -290,6 +319,11 @@ void bgp_given_back(struct bgp_builder *b, unsigned c, enum bgp_fate fate)
     }
 }
 
+static int is_awaited(const struct bgp_task *task)
+{
+    return task->fate == BGP_JOINED || task->fate == BGP_GROUPED;
+}
+
 /* Whether somebody owns c's handle for as long as the task lives that is being built. */
 static int outlives(const struct bgp_builder *b, unsigned c)
 {
@@ -299,17 +333,17 @@ static int outlives(const struct bgp_builder *b, unsigned c)
         return 0;
     }
     while (y != c && task[y].parent != task[c].parent) {
-        if (task[y].fate != BGP_JOINED || task[y].parent == BGP_NONE) {
+        if (!is_awaited(&task[y]) || task[y].parent == BGP_NONE) {
             return 0;
         }
         y = task[y].parent;
     }
     if (y == c) { /* itself, or one who awaits it in the end */
-        return task[c].fate == BGP_JOINED;
+        return is_awaited(&task[c]);
     }
     const struct bgp_life *above = &b->life[y], *other = &b->life[c];
-    if (task[y].fate != BGP_JOINED || task[c].fate == BGP_LOOSE || !other->surely_spawned ||
-        other->spawned_at > above->spawned_at || !above->surely_back) {
+    if (!is_awaited(&task[y]) || task[c].fate == BGP_LOOSE || task[c].fate == BGP_GROUPED ||
+        !other->surely_spawned || other->spawned_at > above->spawned_at || !above->surely_back) {
         return 0;
     }
     return above->back_at < other->back_at || /* or both, the youngest first */
@@ -364,6 +398,62 @@ void bgp_has_timer(struct bgp_builder *b, unsigned number)
         self->ntimers = (uint8_t)(number + 1);
     }
 }
+
+/* ---- groups ---- */
+
+void bgp_joins_group(struct bgp_builder *b, unsigned c, unsigned group)
+{
+    bgp_spawned(b, c, BGP_GROUPED);
+    b->p->task[c].group = (uint16_t)group;
+    b->life[c].status = BGP_GONE;
+    b->life[c].cancelled = 1;
+}
+
+unsigned bgp_new_group(struct bgp_builder *b)
+{
+    unsigned group = ++b->p->ngroups;
+    b->group = grown(b->group, &b->group_room, group + 1, sizeof *b->group);
+    b->group[group] = (struct bgp_open_group){BGP_NEVER, BGP_NEVER};
+    return group;
+}
+
+unsigned bgp_own_group(const struct bgp_builder *b)
+{
+    for (unsigned i = b->depth; i-- > 0;) {
+        const struct bgp_op *op = &b->p->op[b->block[i]];
+        if (op->kind == &bgp_kind_group) {
+            return op->what;
+        }
+    }
+    return 0;
+}
+
+unsigned bgp_group_around(const struct bgp_builder *b)
+{
+    unsigned group = bgp_own_group(b);
+    unsigned y = b->t;
+    while (group == 0 && y != BGP_NONE && is_awaited(&b->p->task[y])) {
+        group = b->p->task[y].group;
+        y = b->p->task[y].parent;
+    }
+    return group;
+}
+
+void bgp_group_cancelled(struct bgp_builder *b, unsigned group)
+{
+    if (group == bgp_own_group(b) && is_sure(b) && b->group[group].cancelled_at == BGP_NEVER) {
+        b->group[group].cancelled_at = b->at;
+    }
+}
+
+void bgp_group_waited_for(struct bgp_builder *b, unsigned group)
+{
+    if (b->group[group].waited_at == BGP_NEVER) {
+        b->group[group].waited_at = b->at;
+    }
+}
+
+/* ---- what there is ---- */
 
 unsigned bgp_depth(const struct bgp_builder *b)
 {

@@ -27,6 +27,10 @@ struct bgp_builder {
     unsigned depth;
     uint32_t block[BGP_BLOCKS]; /* the open ones, outermost first: which operations */
     int blocks_before;          /* it has had a block */
+    struct bgp_open_group {
+        int cancelled_at, waited_at; /* as of a task */
+    } *group;                        /* by number */
+    uint32_t group_room;
 };
 
 /* p has its head filled in (bgp_program: from seed to leave). */

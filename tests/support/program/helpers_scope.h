@@ -9,7 +9,7 @@
 static inline void left(int t)
 {
     const struct scope *s = &tasks[t].scope[--tasks[t].depth];
-    if (!s->shield) {
+    if (!s->shield && s->group == NULL) {
         int out = bg_timed_out();
         CHECK(t, out == 0 || out == 1);
         CHECK(t, out || !s->known);

@@ -5,10 +5,16 @@
 #define BGP_HELPERS_TASK_H
 
 /*@ asked: types */
+/* A group whose members may have been cancelled by now. */
+static inline int is_cancelled(const struct group *g)
+{
+    return load(&g->asked) != 0 || (!g->keep_going && load(&g->failed) != 0);
+}
+
 /* A scope that may have ended a wait by now. */
 static inline int has_passed(const struct scope *s)
 {
-    return !s->shield && bg_now() - s->since >= s->d;
+    return s->group != NULL ? is_cancelled(s->group) : !s->shield && bg_now() - s->since >= s->d;
 }
 
 /*
@@ -24,6 +30,9 @@ static inline int asked(int t)
         if (load(&tasks[t].let_go) != 0 || tasks[t].parent < 0) {
             return 0;
         }
+        if (tasks[t].group != 0 && is_cancelled(&groups[tasks[t].group])) {
+            return 1;
+        }
         t = tasks[t].parent;
         for (int i = tasks[t].depth; i-- > 0;) {
             if (tasks[t].scope[i].shield) {
@@ -37,13 +46,26 @@ static inline int asked(int t)
     return 1;
 }
 
-/*@ waited: asked */
+/*@ code_of: types */
+/* What a wait within it fails with. */
+static inline int code_of(const struct scope *s)
+{
+    return s->group != NULL ? -ECANCELED : -ETIMEDOUT;
+}
+
+/*@ waited: asked, code_of */
+/* A scope that is sure to end each wait. */
+static inline int is_known(const struct scope *s)
+{
+    return s->known || (s->group != NULL && load_acquire(&s->group->asked) == 2);
+}
+
 /* Before a wait of t: what it is sure to fail with; 0 when it need not fail. */
 static inline int before_wait(int t)
 {
     for (int i = tasks[t].depth; i-- > 0;) {
-        if (tasks[t].scope[i].known) {
-            return -ETIMEDOUT;
+        if (is_known(&tasks[t].scope[i])) {
+            return code_of(&tasks[t].scope[i]);
         }
         if (tasks[t].scope[i].shield) {
             return 0;
@@ -64,18 +86,18 @@ static inline int after_wait(int t, int sure, int r)
     }
     CHECK(t, r == -ECANCELED || r == -ETIMEDOUT);
     while (i-- > 0 && !tasks[t].scope[i].shield) {
-        if (r == -ETIMEDOUT && has_passed(&tasks[t].scope[i])) {
+        if (r == code_of(&tasks[t].scope[i]) && has_passed(&tasks[t].scope[i])) {
             known = &tasks[t].scope[i].known;
             causes++;
         }
-        if (tasks[t].scope[i].known) {
+        if (is_known(&tasks[t].scope[i])) {
             break; /* it decides, not what is farther away */
         }
     }
-    if (i < 0 && r == -ECANCELED && asked(t)) {
-        CHECK(t, (tasks[t].may & MAY_BE_CANCELLED) != 0);
+    if (i < 0 && r == -ECANCELED && (tasks[t].may & MAY_BE_CANCELLED) != 0) {
+        /* Others are looked at only when it must have been them. */
         known = &tasks[t].told;
-        causes++;
+        causes += causes > 0 || asked(t);
     }
     CHECK(t, causes > 0);
     if (causes == 1) {
@@ -106,6 +128,10 @@ static inline int end(int t, int r)
         r = tasks[t].failure;
     }
     CHECK(t, is_result(t, r));
+    if (tasks[t].group != 0 && r < 0 && r != -ECANCELED) {
+        store(&groups[tasks[t].group].failed, 1);
+    }
+    store(&tasks[t].outcome, (word_value)r + 1);
     tasks[t].returned = r;
     tasks[t].ended = 1;
     return r;
@@ -137,23 +163,31 @@ static inline void started(int c, bg_task *handle)
     (void)add(&all_spawned, handle != NULL);
 }
 
-/*@ joined: asked, life */
-/* Somebody has waited for c, t (or, -1, a thread), has got r and given the handle back. */
-static inline int joined(int t, int c, int r)
+/*@ outcome_of: asked, life */
+/* What c has returned, which has ended; -ECANCELED when it was cancelled before it began. */
+static inline int outcome_of(int c)
 {
     int ran = load(&tasks[c].begun) != 0;
-    tasks[c].handle = NULL;
     if (ran) {
         CHECK(c, tasks[c].ended);
     }
     int own = ran ? tasks[c].returned : -ECANCELED;
     CHECK(c, is_result(c, own));
     CHECK(c, ran || asked(c));
+    return own;
+}
+
+/*@ joined: code_of, outcome_of */
+/* Somebody has waited for c, t (or, -1, a thread), has got r and given the handle back. */
+static inline int joined(int t, int c, int r)
+{
+    tasks[c].handle = NULL;
+    int own = outcome_of(c);
     if (r != own) { /* it heeded what its waiter was told */
         CHECK(c, t >= 0 && own == -ECANCELED && r == -ETIMEDOUT && asked(c));
         int passed = 0;
         for (int i = t < 0 ? 0 : tasks[t].depth; i-- > 0 && !tasks[t].scope[i].shield;) {
-            passed |= has_passed(&tasks[t].scope[i]);
+            passed |= r == code_of(&tasks[t].scope[i]) && has_passed(&tasks[t].scope[i]);
         }
         CHECK(c, passed);
     }
@@ -345,7 +379,7 @@ static inline void finish(void)
         CHECK(t, tasks[t].handle == NULL);
         int owed = load(&tasks[t].let_go) != 0 && begun == 1 && tasks[t].returned < 0 &&
                    tasks[t].returned != -ECANCELED;
-        CHECK(t, load(&tasks[t].reports) == (word_value)owed);
+        CHECK(t, tasks[t].group != 0 || load(&tasks[t].reports) == (word_value)owed);
     }
     for (int k = 0; k < CALLS; k++) {
         word_value called = load(&calls[k].called);

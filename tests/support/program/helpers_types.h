@@ -4,14 +4,15 @@
  * The interpreter compiles them, and printed programs hold those that they use, word for word; so
  * the two do and check the same. A section begins with a line that names it and those it needs.
  *
- * They use the public interface and what both surroundings provide:
- *   word                      several may use it at a time, by load, store, add (all three
- * relaxed), load_acquire, store_release, add_full; its value is a word_value CHECK(task, condition)
- * task -1: none tasks[TASKS], calls[CALLS], timers[] LEAVES, leaving           whether main ends
- * before the others do; that it is about to all_spawned               words: tasks so far,
- *   pending_calls             callbacks that are to come,
- *   failed_calls              callbacks that have returned a failure
- *   runtime                   where it is not bg_run's
+ * They use the public interface, and what both surroundings provide:
+ * - word: several may use it at a time, by load, store, add (all three relaxed), load_acquire,
+ *   store_release, add_full; its value is a word_value
+ * - CHECK(task, condition), where task -1 is none
+ * - tasks[TASKS], calls[CALLS + 1], groups[GROUPS + 1], timers[]
+ * - LEAVES: whether main ends before the others do; leaving: that it is about to
+ * - the words all_spawned, tasks so far; pending_calls and failed_calls, callbacks that are to
+ * come, and that have returned a failure
+ * - runtime, where it is not bg_run's
  */
 #ifndef BGP_HELPERS_TYPES_H
 #define BGP_HELPERS_TYPES_H
@@ -20,10 +21,20 @@
 /* What may come of a task besides its result. */
 enum { MAY_BE_CANCELLED = 1, MAY_RETURN_CANCELLED = 2, MAY_RETURN_TIMED_OUT = 4 };
 
-/* A scope that is open in a task: a timeout, or a shield. */
+/* A group, while it is open and after. */
+struct group {
+    int keep_going; /* a failure does not cancel the rest */
+    bg_group_t *group;
+    word asked, failed; /* as of a task; a member has failed, or is about to */
+    int taken;          /* results that its owner has taken */
+    int result;         /* what closing it gave */
+};
+
+/* A scope that is open in a task: a timeout, a shield or a group. */
 struct scope {
     int shield, known; /* known: it has been seen to have ended a wait */
-    bg_time since;     /* it was opened, or a moment later */
+    struct group *group;
+    bg_time since; /* it was opened, or a moment later */
     bg_duration d;
 };
 
@@ -34,8 +45,11 @@ struct task {
     int result;    /* what it returns */
     int may;       /* what else may come of it */
     int passes_on; /* it returns the first failure of those it awaited */
+    int group;     /* that it is a member of, counted from 1; 0: none */
     const char *name;
-    /* Seen from anywhere. Asked to end: 0, 1 (somebody is about to), 2 (it has been asked). */
+    /* Seen from anywhere. Its result and 1, once it is about to end. */
+    word outcome;
+    /* Asked to end: 0, 1 (somebody is about to), 2 (it has been asked). */
     word spawned, begun, asked, let_go, reports;
     /* Its own; who is told of its end may read what it has left. */
     bg_task *self;

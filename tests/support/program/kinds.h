@@ -23,6 +23,8 @@ enum bgp_kind_flags {
     BGP_OPENS = 256,    /* a block */
     BGP_LIMITS = 512,   /* a deadline ends the waits in that block */
     BGP_SHIELDS = 1024, /* what lies around that block does not */
+    BGP_ENDS = 4096,    /* what is waited for in that block may be cancelled for other reasons */
+    BGP_FLAGS = 8192,   /* each of its flags may be left out */
     BGP_PASSES = 2048,  /* the first failure of those it awaits is one that a task may pass on */
 };
 
@@ -53,7 +55,8 @@ struct bgp_kind {
     X(cancel) X(detach) X(abandon)                                                                 \
     X(nap) X(nap_until) X(yield) X(compute) X(look)                                                \
     X(after) X(spawn_after) X(start_timer) X(stop_timer) X(join_within)                            \
-    X(timeout) X(deadline) X(shield) X(ask)
+    X(timeout) X(deadline) X(shield) X(ask)                                                        \
+    X(group) X(spawn_in) X(cancel_group) X(next)
 /* clang-format on */
 
 #define BGP_DECLARE(name) extern const struct bgp_kind bgp_kind_##name;
@@ -109,6 +112,21 @@ int bgp_may_wait_for_ever(const struct bgp_builder *b);
 
 /* The task has a timer of that number. */
 void bgp_has_timer(struct bgp_builder *b, unsigned number);
+
+/* c has been spawned by this operation as a member of a group. */
+void bgp_joins_group(struct bgp_builder *b, unsigned c, unsigned group);
+
+/* A group is opened by this operation: its number. */
+unsigned bgp_new_group(struct bgp_builder *b);
+
+/* The innermost group that is open in this task; that one, or else the one that this task, or one
+ * that awaits it, is a member of; 0: none. */
+unsigned bgp_own_group(const struct bgp_builder *b);
+unsigned bgp_group_around(const struct bgp_builder *b);
+
+/* The group is cancelled by this operation; its owner waits for some member. */
+void bgp_group_cancelled(struct bgp_builder *b, unsigned group);
+void bgp_group_waited_for(struct bgp_builder *b, unsigned group);
 
 /* How many blocks are open; the operation that opened the innermost one, or NULL. */
 unsigned bgp_depth(const struct bgp_builder *b);

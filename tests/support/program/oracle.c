@@ -23,13 +23,14 @@ static int may_be_cancelled(const struct bgp_builder *b, unsigned t)
     if (task->parent == BGP_NONE) {
         return 0;
     }
-    if (k->cancelled || k->scoped || (p->leave && task->fate != BGP_JOINED)) {
+    int awaited = task->fate == BGP_JOINED || task->fate == BGP_GROUPED;
+    if (k->cancelled || k->scoped || (p->leave && !awaited)) {
         return 1;
     }
     /* One that leaves may come to await what it would have detached. */
     const struct bgp_task *parent = &p->task[task->parent];
     return (parent->may & MAY_BE_CANCELLED) != 0 && task->fate != BGP_LOOSE &&
-           (task->fate == BGP_JOINED || (parent->flags & (BGP_LEAVES | BGP_LEAVES_ALL)) != 0);
+           (awaited || (parent->flags & (BGP_LEAVES | BGP_LEAVES_ALL)) != 0);
 }
 
 /* One of those t awaits, in order; whether it is sure to fail. */
@@ -75,7 +76,7 @@ void bgp_foretell(struct bgp_builder *b)
         task->result = task->own;
         task->may = may_be_cancelled(b, t) ? MAY_BE_CANCELLED | MAY_RETURN_CANCELLED : 0;
         if ((task->flags & BGP_LEAVES_ALL) != 0) {
-            task->may |= MAY_RETURN_TIMED_OUT;
+            task->may |= MAY_RETURN_TIMED_OUT | MAY_RETURN_CANCELLED;
         }
     }
     for (unsigned t = p->ntasks; t-- > 0;) { /* those it spawns have greater numbers */

@@ -31,6 +31,8 @@ enum bgp_planted {
     PLANTED_HANG,          /* the fifth yield does not end */
     PLANTED_EARLY_TIMEOUT, /* a deadline passes too soon */
     PLANTED_NO_SHIELD,     /* a shield does not hold off what is outside */
+    PLANTED_LOST_MEMBER,   /* cancelling a group does nothing */
+    PLANTED_LOST_RESULT,   /* the second result of a group is skipped */
     PLANTED_LEAK,          /* a descriptor stays open */
     PLANTED_ALL
 };
@@ -180,6 +182,19 @@ static inline bg_scope *bgp_planted_shield_open(bg_scope *scope)
                                             : bg_shield_open(scope);
 }
 
+static inline int bgp_planted_group_cancel(bg_group_t *group)
+{
+    return bgp_planted == PLANTED_LOST_MEMBER ? 0 : bg_group_cancel(group);
+}
+
+static inline int bgp_planted_group_next(bg_group_t *group, int *result)
+{
+    if (bgp_strikes(PLANTED_LOST_RESULT, 2)) {
+        (void)bg_group_next(group, NULL);
+    }
+    return bg_group_next(group, result);
+}
+
 #define bg_sleep bgp_planted_sleep
 #define bg_after bgp_planted_after
 #define bg_timer_start bgp_planted_timer_start
@@ -193,5 +208,7 @@ static inline bg_scope *bgp_planted_shield_open(bg_scope *scope)
 #define bg_runtime_stats bgp_planted_stats
 #define bg_timeout_open bgp_planted_timeout_open
 #define bg_shield_open bgp_planted_shield_open
+#define bg_group_cancel bgp_planted_group_cancel
+#define bg_group_next bgp_planted_group_next
 
 #endif

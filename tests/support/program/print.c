@@ -26,8 +26,10 @@ TEXT(types, "helpers_types.h");
 TEXT(task, "helpers_task.h");
 TEXT(time, "helpers_time.h");
 TEXT(scope, "helpers_scope.h");
+TEXT(group, "helpers_group.h");
 
-static const char *const helpers[] = {bgp_text_types, bgp_text_task, bgp_text_time, bgp_text_scope};
+static const char *const helpers[] = {bgp_text_types, bgp_text_task, bgp_text_time, bgp_text_scope,
+                                      bgp_text_group};
 
 enum { SECTIONS_MOST = 100, NAME_MOST = 32, FILES = sizeof helpers / sizeof helpers[0] };
 
@@ -143,6 +145,9 @@ static void want_what_is_used(struct bgp_printer *p)
     want_section(p, "life");
     want_section(p, "reports");
     want_section(p, "finish");
+    if (p->p->ngroups > 0) {
+        want_section(p, "finish_groups");
+    }
     if (!p->p->leave) {
         want_section(p, p->p->mode == BGP_FOREIGN ? "thread_wait_for_rest" : "wait_for_rest");
     }
@@ -341,7 +346,8 @@ static void print_loose(struct bgp_printer *p, unsigned t)
 static void print_tables(struct bgp_printer *p)
 {
     const struct bgp_program *q = p->p;
-    bgp_out(p, "enum { TASKS = %u, CALLS = %u, LEAVES = %d };\n\n", q->ntasks, q->ncalls, q->leave);
+    bgp_out(p, "enum { TASKS = %u, CALLS = %u, GROUPS = %u, LEAVES = %d };\n\n", q->ntasks,
+            q->ncalls, q->ngroups, q->leave);
     bgp_out(p, "static struct task tasks[TASKS] = {\n");
     for (unsigned t = 0; t < q->ntasks; t++) {
         const struct bgp_task *task = &q->task[t];
@@ -350,6 +356,9 @@ static void print_tables(struct bgp_printer *p)
                 task->result, task->may);
         if ((task->flags & BGP_PASSES_ON) != 0) {
             bgp_out(p, ".passes_on = 1, ");
+        }
+        if (task->fate == BGP_GROUPED) {
+            bgp_out(p, ".group = %u, ", task->group);
         }
         if (t == 0) {
             bgp_out(p, ".name = \"main\", .spawned = 1},\n");
@@ -360,7 +369,8 @@ static void print_tables(struct bgp_printer *p)
         }
     }
     bgp_out(p, "};\n");
-    bgp_out(p, "static struct call calls[CALLS + 1];\n");
+    bgp_out(p, "static struct call calls[CALLS + 1];\n"
+               "static struct group groups[GROUPS + 1];\n");
     if (q->ntimers > 0) {
         bgp_out(p, "static struct timer timers[%u];\n", q->ntimers);
     }
@@ -418,9 +428,11 @@ static void print_main(struct bgp_printer *p)
     if (q->mode == BGP_SEEDED) {
         bgp_out(p, "    if (r == -EDEADLK) {\n        return 1;\n    }\n");
     }
-    bgp_out(p, "    CHECK(0, tasks[0].ended && r == tasks[0].returned);\n"
-               "    finish();\n"
-               "    return failures != 0;\n}\n");
+    bgp_out(p,
+            "    CHECK(0, tasks[0].ended && r == tasks[0].returned);\n"
+            "    finish();\n%s"
+            "    return failures != 0;\n}\n",
+            q->ngroups > 0 ? "    finish_groups();\n" : "");
 }
 
 int bgp_print(FILE *out, const struct bgp_program *q)

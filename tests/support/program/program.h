@@ -40,7 +40,7 @@ struct bgp_op {
     uint16_t flags; /* the kind's own */
     uint16_t n;     /* entries of list, or a number */
     uint16_t who;   /* a task */
-    uint16_t what;  /* a thing of this task's, numbered from 0: a timer */
+    uint16_t what;  /* a timer of this task's, from 0; by the builder, a group, from 1 */
     uint16_t list[BGP_LIST];
     uint16_t call; /* by the builder: the record of its callback */
     uint32_t end;  /* by the builder, of one that opens a block: the operation that closes it */
@@ -62,6 +62,7 @@ enum bgp_fate {
     BGP_DETACHED,  /* given up */
     BGP_ABANDONED, /* never given back */
     BGP_LOOSE,     /* spawned by a callback, and given up at once */
+    BGP_GROUPED,   /* a group's, and awaited at the end of its block */
 };
 
 struct bgp_task {
@@ -75,6 +76,7 @@ struct bgp_task {
     uint16_t kids, kids_end; /* it spawns the tasks from kids to kids_end - 1, in this order */
     uint32_t first, count;   /* its operations */
     uint32_t timer;          /* its first */
+    uint16_t group;          /* of BGP_GROUPED: from 1 */
     /* By the oracle: */
     int result; /* what it returns if nothing keeps it from that */
     int may;    /* what else may come of it, MAY_... (helpers_types.h) */
@@ -92,7 +94,7 @@ struct bgp_program {
     /* task[0] is main. Tasks are numbered in the order of breadth first. */
     struct bgp_task *task;
     struct bgp_op *op;
-    uint32_t ntasks, nops, ncalls, ntimers;
+    uint32_t ntasks, nops, ncalls, ntimers, ngroups;
     uint32_t task_room, op_room;
 };
 

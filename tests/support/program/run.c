@@ -13,6 +13,7 @@
 #include "world.h"
 
 #include "helpers_task.h"
+#include "helpers_group.h"
 #include "helpers_time.h"
 
 #include <pthread.h>
@@ -101,7 +102,7 @@ static int run_body(int t)
     return end(t, r < 0 ? r : task->own);
 }
 
-static int run_task(void *arg)
+int bgp_body(void *arg)
 {
     int t = (int)(intptr_t)arg;
     begin(t);
@@ -123,11 +124,11 @@ bg_task *bgp_spawn(int c)
     size_t stack = task->stack == 0 ? 0 : (size_t)16384 << task->stack;
     switch (bgp_spawn_of(bgp_world.program, (unsigned)c)) {
     case BGP_RUNTIME_SPAWN:
-        return bg_runtime_spawn(runtime, run_task, arg, .name = name, .stack_size = stack);
+        return bg_runtime_spawn(runtime, bgp_body, arg, .name = name, .stack_size = stack);
     case BGP_SPAWN_WITH:
         return bg_spawn_with(run_copied, struct copy, COPY_OF(c));
     default:
-        return bg_spawn(run_task, arg, .name = name, .stack_size = stack);
+        return bg_spawn(bgp_body, arg, .name = name, .stack_size = stack);
     }
 }
 
@@ -166,6 +167,7 @@ static void make_world(const struct bgp_program *p)
     w->task = cleared(w->task, &w->task_room, p->ntasks, sizeof *w->task);
     w->call = cleared(w->call, &w->call_room, p->ncalls, sizeof *w->call);
     w->timer = cleared(w->timer, &w->timer_room, p->ntimers, sizeof *w->timer);
+    w->group = cleared(w->group, &w->group_room, p->ngroups + 1, sizeof *w->group);
     names = cleared(names, &name_room, p->ntasks, sizeof *names);
     w->rt = NULL;
     w->trace = 0;
@@ -182,6 +184,7 @@ static void make_world(const struct bgp_program *p)
         k->result = task->result;
         k->may = task->may;
         k->passes_on = (task->flags & BGP_PASSES_ON) != 0;
+        k->group = task->fate == BGP_GROUPED ? task->group : 0;
         if ((task->flags & BGP_NAMED) != 0) {
             (void)snprintf(names[t], NAME, "t%u", t);
         }
@@ -200,7 +203,7 @@ static int run_on_runtime(const struct bgp_program *p)
     if (r != 0) {
         return r;
     }
-    bg_task *main_task = bg_runtime_spawn(runtime, run_task, NULL, .name = "main");
+    bg_task *main_task = bg_runtime_spawn(runtime, bgp_body, NULL, .name = "main");
     CHECK(0, main_task != NULL);
     for (unsigned t = 1; t < p->ntasks && (p->task[t].flags & BGP_THREAD) != 0; t++) {
         CHECK(-1, pthread_create(&thread[threads], NULL, run_thread, (void *)(intptr_t)t) == 0);
@@ -245,7 +248,7 @@ int bgp_run(const struct bgp_program *p)
     if (p->mode == BGP_FOREIGN) {
         r = run_on_runtime(p);
     } else {
-        r = bg_run(run_task, NULL, .workers = p->workers, .spares = p->spares,
+        r = bg_run(bgp_body, NULL, .workers = p->workers, .spares = p->spares,
                    .seed = p->mode == BGP_SEEDED ? p->schedule : 0);
     }
     bg_set_failure_hook(NULL, NULL);
@@ -255,6 +258,7 @@ int bgp_run(const struct bgp_program *p)
     }
     CHECK(0, tasks[0].ended && r == tasks[0].returned);
     finish();
+    finish_groups();
     CHECK(-1, bgi_alloc_live() == live);
     CHECK(-1, bgi_mapped_live() == mapped);
     CHECK(-1, next_descriptor() == descriptor);

@@ -170,7 +170,15 @@ static int simpler_op(struct shrinker *s, uint32_t i)
     }
     if ((flags & BGP_NUMBER) != 0 && s->best->op[i].n != 0) {
         begin(s)->op[i].n = 0;
-        helped |= attempt(s);
+        bgp_tidy(&s->next, NULL);
+        helped |= s->next.nops == s->best->nops && attempt(s);
+    }
+    for (unsigned bit = 1; (flags & BGP_FLAGS) != 0 && bit <= s->best->op[i].flags; bit *= 2) {
+        if ((s->best->op[i].flags & bit) != 0) {
+            begin(s)->op[i].flags &= (uint16_t)~bit;
+            bgp_tidy(&s->next, NULL);
+            helped |= s->next.nops == s->best->nops && attempt(s);
+        }
     }
     for (unsigned k = 0; (flags & BGP_WHOM) != 0 && k < s->best->op[i].n;) {
         struct bgp_op *op = &begin(s)->op[i];

@@ -52,7 +52,8 @@ struct bgp_world {
     struct task *task;
     struct call *call;
     struct timer *timer;
-    size_t task_room, call_room, timer_room;
+    struct group *group; /* from 1 on */
+    size_t task_room, call_room, timer_room, group_room;
     bg_runtime *rt; /* of BGP_FOREIGN */
     word leaving, all_spawned, pending_calls, failed_calls;
     uint64_t trace; /* BGP_SEEDED: everything that was seen, in order */
@@ -63,6 +64,7 @@ extern struct bgp_world bgp_world;
 #define tasks bgp_world.task
 #define calls bgp_world.call
 #define timers bgp_world.timer
+#define groups bgp_world.group
 #define leaving bgp_world.leaving
 #define all_spawned bgp_world.all_spawned
 #define pending_calls bgp_world.pending_calls
@@ -70,6 +72,7 @@ extern struct bgp_world bgp_world;
 #define runtime bgp_world.rt
 #define TASKS ((int)bgp_world.program->ntasks)
 #define CALLS ((int)bgp_world.program->ncalls)
+#define GROUPS ((int)bgp_world.program->ngroups)
 #define LEAVES (bgp_world.program->leave)
 
 /* Counts, and keeps the words of the first (trial.h). */
@@ -80,6 +83,7 @@ void bgp_failed(int t, const char *file, int line, const char *what);
 
 /* Of run.c, for the kinds of operations: spawns task c on its own terms; runs the operations of t
  * from one up to another, and returns the code of the wait after which t left them, or 0. */
+int bgp_body(void *arg); /* of a task that was not copied: its number */
 bg_task *bgp_spawn(int c);
 int bgp_run_ops(int t, uint32_t from, uint32_t to);
 
