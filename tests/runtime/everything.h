@@ -5,7 +5,7 @@
 #ifndef TESTS_RUNTIME_EVERYTHING_H
 #define TESTS_RUNTIME_EVERYTHING_H
 
-#include "../task/check.h"
+#include "structured.h"
 
 static struct {
     bgi_atomic main_ran;
@@ -81,6 +81,12 @@ static int main_everything(void *arg)
     int b = bg_await(bg_spawn_with(sum_three, int[3], 1, 2, 3));
     CHECK(is_result(a, 6) && is_result(b, 6));
     CHECK(now.forever || a == 6 || b == 6);
+
+    r = structured();
+    CHECK(is_result(r == -EAGAIN ? -ENOMEM : r, 0));
+    if (r != 0 && !now.forever) {
+        CHECK(structured() == 0);
+    }
     bg_detach(bg_spawn(sleep_forever, NULL, .name = "left"));
     CHECK(is_result(bg_after(BG_S, count_callback, NULL), 0));
     return 123;

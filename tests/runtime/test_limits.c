@@ -128,7 +128,7 @@ static void drain(size_t n)
 
 static void without_mappings(void *arg)
 {
-    enum { LIMIT_MOST = 300000, STEPS = 60 };
+    enum { LIMIT_MOST = 300000, ENOUGH = 1000 };
     int nothing_started = 0, some_refused = 0, all_granted = 0;
     bgi_guard_force(*(enum bgi_guard *)arg);
     filler.page = (size_t)sysconf(_SC_PAGESIZE);
@@ -138,7 +138,7 @@ static void without_mappings(void *arg)
     if (filler.base == MAP_FAILED || !fill()) {
         _exit(SKIPPED);
     }
-    for (size_t room = 0; room < STEPS; room++) {
+    for (size_t room = 0; room < ENOUGH; room += 1 + room / 16) {
         (void)fill();
         drain(room);
         int r = run_limited(2);
