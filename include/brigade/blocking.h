@@ -8,8 +8,8 @@
  *
  * A task that waits in bg_blocking can be cancelled, the function it called cannot: it runs on. The
  * task goes on at once, and the call is abandoned: its result is dropped when it comes. At the end
- * of a runtime abandoned calls are waited for; when that takes more than a second, stderr says now
- * and then which they are.
+ * of a runtime abandoned calls are waited for, and those that a shield protects; when that takes
+ * more than a second, stderr says now and then which they are.
  *
  * In the deterministic mode (brigade/explore.h) there are no threads: the function is called on the
  * task's own stack, and takes no time.

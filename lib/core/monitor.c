@@ -19,13 +19,16 @@
  *
  * It also gives back the memory of stacks that have lain unused since it last did (stack/stack.h).
  *
+ * Once all have been asked to end, it has the owner look, each time, what there is that does not.
+ *
  * When every worker has been idle for QUIET_LOOKS looks, the monitor sleeps without an end: an idle
  * runtime uses no CPU. A worker that wakes up sees `monitor_asleep` and kicks it.
  *
  * Partners: monitor_asleep: stored, fence, then the states are read; a waking worker stores its
  * state, fences (core/park.c), reads monitor_asleep. stuck: written by the monitor alone, read by
  * spares about to retire; spares_active: fetch_add by the monitor, fetch_sub by who retires.
- * held_up: written by the monitor, read by searchers.
+ * held_up: written by the monitor, read by searchers. ending: stored before a kick of the monitor,
+ * read by it after that.
  */
 #include "base/clock.h"
 #include "core/sched.h"
@@ -296,7 +299,11 @@ int bgi_monitor_look(bgi_sched *s)
             lend_spare(s);
         }
     }
-    return awake != 0 || leaderless || overdue;
+    int ending = s->config.lingers != NULL && bgi_load(&s->ending) != 0;
+    if (ending) {
+        s->config.lingers(s);
+    }
+    return awake != 0 || leaderless || overdue || ending;
 }
 
 void bgi_monitor_doze(bgi_sched *s)

@@ -180,6 +180,12 @@ int bgi_sched_start(bgi_sched *s, int caller_is_first)
     return r;
 }
 
+void bgi_sched_ending(bgi_sched *s)
+{
+    bgi_store(&s->ending, 1);
+    bgi_ec_kick(&s->monitor_node);
+}
+
 void bgi_sched_stop(bgi_sched *s)
 {
     bgi_store_release(&s->stopping, 1);

@@ -129,6 +129,8 @@ struct bgi_sched_config {
     void (*no_stack)(bgi_worker *w, struct bgi_fiber *f);
     void *owner;   /* the task layer's own */
     uint64_t seed; /* 0, or the deterministic mode's (core/sim.h), which has no threads */
+    /* Called by the monitor at each look after bgi_sched_ending; NULL: nothing is. */
+    void (*lingers)(struct bgi_sched *s);
     /* Of the deterministic mode: nothing can run and no timer is set. Whether to go on. */
     int (*dead_end)(struct bgi_sched *s);
 };
@@ -153,6 +155,7 @@ typedef struct bgi_sched {
     bgi_atomic spares_peak;
     bgi_atomic visitors; /* threads that are not its workers, between giving it an item and the
                             end of the call; destroy waits for them (release -> acquire) */
+    bgi_atomic ending; /* 0 -> 1 by bgi_sched_ending; read by the monitor, which the kick orders */
     bgi_atomic monitor_asleep; /* it waits without an end, to be kicked by who wakes up */
     bgi_ec_node monitor_node;
     unsigned unhelped; /* the monitor's: looks in a row that found help to be needed */
@@ -176,6 +179,10 @@ int bgi_sched_start(bgi_sched *s, int caller_is_first);
  * thread and so for those it creates, until it sets its mask back to *before. A thread's own ones
  * (SIGSEGV and its like) are let through. */
 void bgi_signals_hold(sigset_t *before);
+
+/* All are asked to end: from now on the monitor calls config.lingers, until bgi_sched_stop. Any
+ * thread. */
+void bgi_sched_ending(bgi_sched *s);
 
 /* Has every worker leave its loop when it has run what it is running. Any thread. */
 void bgi_sched_stop(bgi_sched *s);

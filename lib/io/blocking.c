@@ -39,6 +39,14 @@ void bgi_blocking_end(bg_runtime *rt)
     }
 }
 
+void bgi_blocking_linger(bg_runtime *rt)
+{
+    bgi_pool *p = bgi_load_acquire_ptr(&rt->blocking);
+    if (p != NULL) {
+        bgi_pool_linger(p);
+    }
+}
+
 void bgi_blocking_count(bg_runtime *rt, bgi_pool_counts *out)
 {
     bgi_pool *p = bgi_load_acquire_ptr(&rt->blocking);
@@ -61,7 +69,7 @@ int bgi_blocking_wait(bg_task *self, bgi_pool *p, bgi_job *j)
     bgi_suspend(commit_call, waiter);
     if (bgi_unlikely(bgi_waiter_reason(waiter) == BGI_REASON_CANCELLER)) {
         int why = bgi_wait_failure(waiter);
-        switch (bgi_pool_give_up(p, j, bg_task_name(self))) {
+        switch (bgi_pool_give_up(p, j)) {
         case BGI_JOB_QUEUED:
             bgi_free(j);
             return why;
@@ -114,6 +122,7 @@ static int call(bg_task *self, bg_fn fn, void *arg, const void *copy, size_t siz
         return -ENOMEM;
     }
     j->waiter = &self->waiter;
+    j->name = bg_task_name(self);
     bgi_pool_submit(p, j);
     return bgi_blocking_wait(self, p, j);
 }

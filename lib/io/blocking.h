@@ -19,6 +19,9 @@ int bgi_blocking_wait(bg_task *self, bgi_pool *p, bgi_job *j);
 /* The end of the runtime: no task lives, no worker runs. Waits for what was abandoned. */
 void bgi_blocking_end(bg_runtime *rt);
 
+/* The runtime is to end, and does not yet: see bgi_pool_linger. */
+void bgi_blocking_linger(bg_runtime *rt);
+
 /* A look at the pool; all zero when there is none. */
 void bgi_blocking_count(bg_runtime *rt, bgi_pool_counts *out);
 

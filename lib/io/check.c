@@ -29,6 +29,7 @@ void bgi_pool_check(bgi_pool *p)
     size_t queued = check_jobs(&p->queue, BGI_JOB_QUEUED, "the queue");
     bgi_check(queued == p->queued, "pool: %zu jobs are queued, counted are %zu", queued, p->queued);
     size_t abandoned = check_jobs(&p->abandoned, BGI_JOB_ABANDONED, "the list of the abandoned");
+    (void)check_jobs(&p->running, BGI_JOB_TAKEN, "the list of the running");
     bgi_list_for_each (l, &p->idle) {
         const bgi_member *m = BGI_CONTAINER_OF(l, bgi_member, link);
         bgi_check(m->pool == p, "pool: an idle thread is of another pool");

@@ -31,6 +31,7 @@ bgi_pool *bgi_pool_create(unsigned most, bg_duration keep)
     }
     bgi_lock_init(&p->lock, BGI_RANK_POOL, "blocking pool");
     bgi_list_init(&p->queue);
+    bgi_list_init(&p->running);
     bgi_list_init(&p->abandoned);
     bgi_list_init(&p->idle);
     p->most = most;
@@ -76,6 +77,17 @@ static int wait_idle(bgi_pool *p, bgi_member *me)
     return 0;
 }
 
+/* Under the lock: a job that was taken out of the queue runs. */
+static bgi_job *taken(bgi_pool *p, struct bgi_list *l)
+{
+    bgi_job *j = job_of(l);
+    j->state = BGI_JOB_TAKEN;
+    j->since = bgi_clock_real();
+    bgi_list_push_back(&p->running, l);
+    p->queued--;
+    return j;
+}
+
 /* The oldest job, TAKEN; may wait. NULL: the thread has left. */
 static bgi_job *take(bgi_pool *p, bgi_member *me)
 {
@@ -90,10 +102,7 @@ static bgi_job *take(bgi_pool *p, bgi_member *me)
         }
         called = wait_idle(p, me);
     }
-    bgi_job *j = job_of(l);
-    j->state = BGI_JOB_TAKEN;
-    j->since = bgi_clock_real();
-    p->queued--;
+    bgi_job *j = taken(p, l);
     bgi_lock_release(&p->lock);
     return j;
 }
@@ -104,9 +113,8 @@ static void complete(bgi_pool *p, bgi_job *j, int result)
     bgi_waiter *w = NULL;
 
     bgi_lock_acquire(&p->lock);
-    if (j->state == BGI_JOB_ABANDONED) {
-        bgi_list_unlink(&j->link);
-    } else {
+    bgi_list_unlink(&j->link);
+    if (j->state != BGI_JOB_ABANDONED) {
         j->state = BGI_JOB_DONE;
         j->result = result;
         w = j->waiter;
@@ -156,21 +164,17 @@ static int start(bgi_pool *p)
 /* There is one thread less than was counted. P3. */
 static void not_started(bgi_pool *p, int why)
 {
-    struct bgi_list orphans, *l;
+    struct bgi_list *l;
 
-    bgi_list_init(&orphans);
     bgi_lock_acquire(&p->lock);
-    if (--p->threads == 0) {
-        bgi_list_splice_back(&orphans, &p->queue);
-        bgi_list_for_each (l, &orphans) {
-            job_of(l)->state = BGI_JOB_TAKEN;
-        }
-        p->queued = 0;
+    p->threads--;
+    while (p->threads == 0 && (l = bgi_list_pop_front(&p->queue)) != NULL) {
+        bgi_job *j = taken(p, l);
+        bgi_lock_release(&p->lock);
+        complete(p, j, why);
+        bgi_lock_acquire(&p->lock);
     }
     bgi_lock_release(&p->lock);
-    while ((l = bgi_list_pop_front(&orphans)) != NULL) {
-        complete(p, job_of(l), why);
-    }
 }
 
 void bgi_pool_submit(bgi_pool *p, bgi_job *j)
@@ -198,7 +202,7 @@ void bgi_pool_submit(bgi_pool *p, bgi_job *j)
     }
 }
 
-enum bgi_job_state bgi_pool_give_up(bgi_pool *p, bgi_job *j, const char *task)
+enum bgi_job_state bgi_pool_give_up(bgi_pool *p, bgi_job *j)
 {
     bgi_lock_acquire(&p->lock);
     enum bgi_job_state state = j->state;
@@ -206,8 +210,10 @@ enum bgi_job_state bgi_pool_give_up(bgi_pool *p, bgi_job *j, const char *task)
         bgi_list_unlink(&j->link);
         p->queued--;
     } else if (state == BGI_JOB_TAKEN) {
-        (void)snprintf(j->task, sizeof j->task, "%s", task);
+        (void)snprintf(j->task, sizeof j->task, "%s", j->name);
+        j->name = j->task;
         j->state = BGI_JOB_ABANDONED;
+        bgi_list_unlink(&j->link);
         bgi_list_push_back(&p->abandoned, &j->link);
     }
     bgi_lock_release(&p->lock);
@@ -236,8 +242,13 @@ void bgi_pool_count(bgi_pool *p, bgi_pool_counts *out)
 
 /* ---- the end ---- */
 
-/* Says on stderr which abandoned calls still run. */
-static void report(bgi_pool *p)
+static bg_duration longer(bg_duration pause)
+{
+    return 2 * pause < LONGEST_PAUSE ? 2 * pause : LONGEST_PAUSE;
+}
+
+/* Says on stderr which calls of a list still run. */
+static void report(bgi_pool *p, const struct bgi_list *calls, const char *which)
 {
     enum { MOST = 8, LINE = 400 };
     struct {
@@ -250,23 +261,22 @@ static void report(bgi_pool *p)
     size_t n = 0, used;
 
     bgi_lock_acquire(&p->lock);
-    bgi_list_for_each (l, &p->abandoned) {
+    bgi_list_for_each (l, calls) {
         if (n < MOST) {
             const bgi_job *j = job_of(l);
             call[n].fn = j->fn;
             call[n].since = j->since;
-            memcpy(call[n].task, j->task, sizeof j->task);
+            (void)snprintf(call[n].task, sizeof call[n].task, "%s", j->name);
         }
         n++;
     }
     bgi_lock_release(&p->lock);
     if (n == 0) {
-        return; /* the last one is on its way out */
+        return; /* none, or the last one is on its way out */
     }
     bg_time now = bgi_clock_real();
-    used = (size_t)snprintf(text, LINE,
-                            "brigade: shutdown waits for %zu abandoned blocking call%s%s\n", n,
-                            n == 1 ? "" : "s", n > MOST ? ", of which the first are:" : ":");
+    used = (size_t)snprintf(text, LINE, "brigade: shutdown waits for %zu %s blocking call%s%s\n", n,
+                            which, n == 1 ? "" : "s", n > MOST ? ", of which the first are:" : ":");
     for (size_t i = 0; i < n && i < MOST; i++) {
         bg_duration d = (now - call[i].since) / (100 * BG_MS);
         bgi_symbol_describe((uintptr_t)call[i].fn, where, sizeof where);
@@ -279,6 +289,21 @@ static void report(bgi_pool *p)
     }
 }
 
+void bgi_pool_linger(bgi_pool *p)
+{
+    bg_time now = bgi_clock_real();
+
+    if (p->report_at == 0) {
+        p->pause = FIRST_REPORT;
+        p->report_at = bgi_time_add(now, p->pause);
+    } else if (now >= p->report_at) {
+        report(p, &p->running, "shielded");
+        report(p, &p->abandoned, "abandoned");
+        p->report_at = bgi_time_add(now, p->pause);
+        p->pause = longer(p->pause);
+    }
+}
+
 static void wait_gone(bgi_pool *p)
 {
     bg_duration pause = FIRST_REPORT;
@@ -286,9 +311,9 @@ static void wait_gone(bgi_pool *p)
 
     while (bgi_load(&p->gone) == 0) {
         if (bgi_futex_wait(&p->gone, 0, next) == -ETIMEDOUT) {
-            report(p);
+            report(p, &p->abandoned, "abandoned");
             next = bgi_time_add(bgi_clock_real(), pause);
-            pause = 2 * pause < LONGEST_PAUSE ? 2 * pause : LONGEST_PAUSE;
+            pause = longer(pause);
         }
     }
 }

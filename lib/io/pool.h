@@ -24,9 +24,9 @@
  *       busy, each of which looks before it waits.
  *   P2  A thread leaves only if it finds the queue empty, under the lock under which it is taken
  *       off the count: a job submitted later does not count on it.
- *   P3  Who counted a thread that then cannot be made takes it off the count; if none is left, it
- *       takes the whole queue, also what others have put there counting on it, and completes it
- *       with the failure.
+ *   P3  Who counted a thread that then cannot be made takes it off the count; while none is left,
+ *       it takes what is queued, also what others have put there counting on it, and completes it
+ *       with the failure. Once there is another, P1 and P3 hold for that one.
  *
  * A thread that waits has a word of its own, `called`: 0 -> 1 by who takes it off the list of the
  * idle, under the lock; it looks around under the lock after that, so the word carries no data and
@@ -48,26 +48,30 @@
 enum bgi_job_state { BGI_JOB_QUEUED, BGI_JOB_TAKEN, BGI_JOB_DONE, BGI_JOB_ABANDONED };
 
 typedef struct bgi_job {
-    struct bgi_list link; /* QUEUED: of the queue; ABANDONED: of the abandoned */
+    struct bgi_list link; /* of the list of its state; DONE: of none */
     enum bgi_job_state state;
     int result;
     bg_fn fn;
     void *arg;
     bgi_waiter *waiter;
-    bg_time since; /* when it was taken; this and the next for reports */
-    char task[48];
+    bg_time since;                      /* when it was taken; this and the next two for reports */
+    const char *name;                   /* of the task, for as long as that waits */
+    char task[48];                      /* the same, ABANDONED */
     _Alignas(max_align_t) char bytes[]; /* a copied argument */
 } bgi_job;
 
 typedef struct bgi_pool {
     bgi_lock lock;
     struct bgi_list queue;     /* of jobs, the oldest first */
+    struct bgi_list running;   /* of jobs, TAKEN */
     struct bgi_list abandoned; /* of jobs */
     struct bgi_list idle;      /* of members, the latest first */
     size_t queued;             /* jobs in the queue */
     unsigned threads, most;    /* those that are being made count */
     int ending;
-    bg_duration keep;           /* how long a thread waits for a job before it leaves */
+    bg_time report_at; /* of bgi_pool_linger: its next report; 0: it has not been called yet */
+    bg_duration pause; /* and how long after that the one after it comes */
+    bg_duration keep;  /* how long a thread waits for a job before it leaves */
     struct bgi_member *retired; /* the last that has left, to be joined */
     bgi_atomic gone;            /* 0 -> 1 by the last thread of a pool that ends; a futex */
 } bgi_pool;
@@ -92,9 +96,14 @@ void bgi_pool_end(bgi_pool *p);
 void bgi_pool_submit(bgi_pool *p, bgi_job *j);
 
 /* The waiter of the job has been cancelled: the state in which it was. QUEUED: it is the caller's,
- * unserved. TAKEN: it is abandoned, and no longer the caller's; `task` is for reports. DONE: one
- * signal comes, or has come, and the job is the caller's after it. */
-enum bgi_job_state bgi_pool_give_up(bgi_pool *p, bgi_job *j, const char *task);
+ * unserved. TAKEN: it is abandoned, and no longer the caller's. DONE: one signal comes, or has
+ * come, and the job is the caller's after it. */
+enum bgi_job_state bgi_pool_give_up(bgi_pool *p, bgi_job *j);
+
+/* The runtime is to end, and tasks still live, a moment after the last call of this, or the first:
+ * says on stderr, now and then, which calls run that somebody waits for in spite of it. One thread,
+ * which has ended before bgi_pool_end. */
+void bgi_pool_linger(bgi_pool *p);
 
 typedef struct bgi_pool_counts {
     unsigned threads, idle;

@@ -121,6 +121,11 @@ static int dead_end(bgi_sched *s)
     return 0;
 }
 
+static void lingers(bgi_sched *s)
+{
+    bgi_blocking_linger(s->config.owner);
+}
+
 static int create(bg_runtime **out, const bg_run_options *options)
 {
     int r = bgi_overflow_install();
@@ -150,6 +155,7 @@ static int create(bg_runtime **out, const bg_run_options *options)
         .no_stack = bgi_task_no_stack,
         .owner = rt,
         .seed = options->seed,
+        .lingers = lingers,
         .dead_end = dead_end,
     };
     if (options->seed != 0) {

@@ -51,6 +51,7 @@ void bgi_runtime_begin_stop(bg_runtime *rt)
     }
     bgi_fence_heavy(); /* partner: the light fences in bgi_task_make and count_end */
     bgi_task_each(rt, cancel_each, NULL);
+    bgi_sched_ending(rt->sched);
     stop_if_last(rt);
 }
 

@@ -552,6 +552,30 @@ Test(blocking, shutdown_says_what_it_waits_for)
                        l.text);
 }
 
+static int main_leaves_one_shielded(void *arg)
+{
+    (void)arg;
+    left = (struct call){.value = 1};
+    bg_detach(bg_spawn(shielded_call, &left, .name = "the one behind a shield"));
+    yield_latch(&left.begun);
+    return 0;
+}
+
+Test(blocking, shutdown_says_which_shielded_call_it_waits_for)
+{
+    struct listener l = {.opens = &left.may_end, .words = " s\n", .times = 1};
+    listen_begin(&l);
+    int r = bg_run(main_leaves_one_shielded, NULL, .workers = 2);
+    listen_end(&l);
+    cr_assert_eq(r, 0);
+    NO_CHECK_FAILED();
+    cr_assert_eq(bgi_load(&left.ended.open), 1);
+    cr_assert_not_null(strstr(l.text, "brigade: shutdown waits for 1 shielded blocking call:\n  "),
+                       "%s", l.text);
+    cr_assert_not_null(strstr(l.text, ", called by task 'the one behind a shield', runs for "),
+                       "%s", l.text);
+}
+
 enum { LEFT = 10 };
 
 static struct call lefts[LEFT];

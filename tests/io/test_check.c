@@ -11,7 +11,7 @@
 /* A pool that was made, without threads, by hand: two jobs queued, one abandoned, one idle. */
 static struct {
     bgi_pool *pool;
-    bgi_job *job[3];
+    bgi_job *job[4];
     bgi_member member;
 } broken;
 
@@ -19,10 +19,10 @@ static bgi_pool *fresh(void)
 {
     bgi_pool *p = bgi_pool_create(4, BG_S);
     broken.pool = p;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         bgi_job *j = bgi_calloc(1, sizeof *j);
-        j->state = i < 2 ? BGI_JOB_QUEUED : BGI_JOB_ABANDONED;
-        bgi_list_push_back(i < 2 ? &p->queue : &p->abandoned, &j->link);
+        j->state = i < 2 ? BGI_JOB_QUEUED : i == 2 ? BGI_JOB_ABANDONED : BGI_JOB_TAKEN;
+        bgi_list_push_back(i < 2 ? &p->queue : i == 2 ? &p->abandoned : &p->running, &j->link);
         broken.job[i] = j;
     }
     broken.member.pool = p;
@@ -35,7 +35,7 @@ static bgi_pool *fresh(void)
 
 static void drop(bgi_pool *p)
 {
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         bgi_free(broken.job[i]);
     }
     bgi_free(p);
@@ -73,6 +73,9 @@ static void break_and_check(void *arg)
     case 6:
         p->threads = 1;
         break;
+    case 7:
+        broken.job[3]->state = BGI_JOB_DONE;
+        break;
     default: /* the abandoned one is gone, and its thread with it */
         bgi_list_unlink(&broken.job[2]->link);
         p->threads = 1;
@@ -91,9 +94,10 @@ Test(pool_check, what_is_broken_panics)
         "brigade: pool: an idle thread has been called",
         "brigade: pool: 5 threads, at most 4",
         "brigade: pool: 1 idle and 1 abandoned of 1 threads",
+        "brigade: pool: the list of the running has a job whose state is 2",
         "brigade: pool: P1: 2 jobs are queued, nobody is busy",
     };
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 9; i++) {
         DIES(break_and_check, &i, words[i]);
     }
 }

@@ -69,6 +69,7 @@ static void submit(bgi_pool *p, struct call *c, int result)
     c->job->fn = run_call;
     c->job->arg = c;
     c->job->waiter = &c->waiter.waiter;
+    c->job->name = "a call";
     bgi_pool_submit(p, c->job);
 }
 
@@ -224,7 +225,7 @@ Test(pool, a_queued_call_is_taken_back)
     latch_wait(&a.begun);
     submit(p, &b, 2);
     submit(p, &c, 3);
-    cr_assert_eq(bgi_pool_give_up(p, b.job, "b"), BGI_JOB_QUEUED);
+    cr_assert_eq(bgi_pool_give_up(p, b.job), BGI_JOB_QUEUED);
     bgi_free(b.job);
     cr_assert_eq(counts(p).queued, 1);
     cr_assert_eq(counts(p).abandoned, 0);
@@ -244,7 +245,7 @@ Test(pool, a_running_call_is_abandoned)
     struct call a = {0}, b = {0};
     submit(p, &a, 1);
     latch_wait(&a.begun);
-    cr_assert_eq(bgi_pool_give_up(p, a.job, "a"), BGI_JOB_TAKEN);
+    cr_assert_eq(bgi_pool_give_up(p, a.job), BGI_JOB_TAKEN);
     cr_assert_eq(counts(p).abandoned, 1);
     submit(p, &b, 2); /* its thread is still busy */
     cr_assert_eq(counts(p).queued, 1);
@@ -264,7 +265,7 @@ Test(pool, a_call_that_is_done_cannot_be_given_up)
     latch_open(&a.may_end);
     submit(p, &a, 1);
     wait_idle_count(p, 1); /* it has signalled */
-    cr_assert_eq(bgi_pool_give_up(p, a.job, "a"), BGI_JOB_DONE);
+    cr_assert_eq(bgi_pool_give_up(p, a.job), BGI_JOB_DONE);
     cr_assert_eq(finish(&a), 1);
     bgi_pool_end(p);
 }
@@ -282,7 +283,7 @@ Test(pool, the_end_waits_for_abandoned_calls)
     pthread_t opener;
     submit(p, &a, 1);
     latch_wait(&a.begun);
-    cr_assert_eq(bgi_pool_give_up(p, a.job, "a"), BGI_JOB_TAKEN);
+    cr_assert_eq(bgi_pool_give_up(p, a.job), BGI_JOB_TAKEN);
     cr_assert_eq(pthread_create(&opener, NULL, open_latch, &a.may_end), 0);
     bgi_pool_end(p);
     cr_assert_eq(bgi_load(&a.may_end.open), 1); /* not before */
@@ -349,9 +350,9 @@ static void submit_late(void)
 static void submit_and_give_up(void)
 {
     submit_late();
-    cr_assert_eq(bgi_pool_give_up(the_pool, late.job, "late"), BGI_JOB_QUEUED);
+    cr_assert_eq(bgi_pool_give_up(the_pool, late.job), BGI_JOB_QUEUED);
     bgi_free(late.job);
-    cr_assert_eq(bgi_pool_give_up(the_pool, early.job, "early"), BGI_JOB_QUEUED);
+    cr_assert_eq(bgi_pool_give_up(the_pool, early.job), BGI_JOB_QUEUED);
 }
 
 Test(pool, who_counted_on_a_thread_that_cannot_be_made)
@@ -425,8 +426,9 @@ static void *stress(void *arg)
         j->fn = count_up;
         j->arg = (void *)(uintptr_t)&stress_ran;
         j->waiter = &w.waiter;
+        j->name = "stress";
         bgi_pool_submit(p, j);
-        enum bgi_job_state s = i % 3 == 0 ? bgi_pool_give_up(p, j, "stress") : BGI_JOB_DONE;
+        enum bgi_job_state s = i % 3 == 0 ? bgi_pool_give_up(p, j) : BGI_JOB_DONE;
         if (s == BGI_JOB_DONE) {
             bgi_thread_waiter_wait(&w);
             CHECK(j->state == BGI_JOB_DONE && j->result == 5);

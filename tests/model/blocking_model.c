@@ -74,6 +74,7 @@ static void submitted(unsigned i)
     job[i]->fn = i == 0 ? call_0 : call_1;
     job[i]->arg = &given[i];
     job[i]->waiter = &rt_task(i)->waiter;
+    job[i]->name = "";
     given[i] = 1;
     bgi_pool_submit(pool, job[i]);
 }
@@ -222,6 +223,36 @@ static void one_was_refused(void)
 MC_MODEL(refused, .name = "blocking/a_thread_is_refused",
          .says = "who counted on a thread that cannot be made is told as well", .bound = 1,
          .quick = 1, .setup = none_to_be_had, .thread = {tries, tries}, .check = one_was_refused);
+
+/* The first is cancelled: its job may be in the queue, or taken by who completes it. */
+static void tries_or_ends(void)
+{
+    unsigned i = (unsigned)mc_self();
+    (void)wt_begin();
+    given[i] = 1;
+    got[i] = bg_blocking(i == 0 ? call_0 : call_1, &given[i]);
+    mc_assert(calls[i] == 0 && (got[i] == -EAGAIN || (i == 0 && got[i] == -ECANCELED)));
+}
+
+static void all_gone(void)
+{
+    bgi_pool_counts c;
+    bgi_pool_count(pool, &c);
+    mc_assert(c.threads == 0 && c.queued == 0 && c.abandoned == 0);
+    mc_assert(bgi_load(&rt_task(0)->waiter.state) < BGI_WAITER_SIGNAL);
+    mc_outcome(got[0] == -EAGAIN ? 0 : 1);
+}
+
+static void no_thread_ever(void)
+{
+    setup(2, 1, BG_S);
+    mc_refuse_threads(2);
+}
+
+MC_MODEL(refused_cancelled, .name = "blocking/a_thread_is_refused_and_a_call_given_up",
+         .says = "what is completed with a failure may be given up at that moment", .bound = 2,
+         .quick = 1, .setup = no_thread_ever, .thread = {tries_or_ends, tries_or_ends, cancels_0},
+         .check = all_gone);
 
 /* ---- the pool itself ---- */
 
