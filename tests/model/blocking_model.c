@@ -280,6 +280,7 @@ static void looks(void)
     wt_begin_thread();
     bgi_blocking_count(&R, &c);
     mc_assert(c.threads == 0 && c.queued == 0);
+    bgi_blocking_linger(&R);
 }
 
 static void one_pool(void)
