@@ -36,6 +36,7 @@ bgi_pool *bgi_pool_create(unsigned most, bg_duration keep)
     bgi_list_init(&p->idle);
     p->most = most;
     p->keep = keep;
+    p->pause = FIRST_REPORT;
     return p;
 }
 
@@ -294,7 +295,6 @@ void bgi_pool_linger(bgi_pool *p)
     bg_time now = bgi_clock_real();
 
     if (p->report_at == 0) {
-        p->pause = FIRST_REPORT;
         p->report_at = bgi_time_add(now, p->pause);
     } else if (now >= p->report_at) {
         report(p, &p->running, "shielded");
