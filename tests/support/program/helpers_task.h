@@ -65,6 +65,7 @@ static inline int before_wait(int t)
 {
     for (int i = tasks[t].depth; i-- > 0;) {
         if (is_known(&tasks[t].scope[i])) {
+            tasks[t].scope[i].known = 1;
             return code_of(&tasks[t].scope[i]);
         }
         if (tasks[t].scope[i].shield) {
@@ -90,8 +91,8 @@ static inline int after_wait(int t, int sure, int r)
             known = &tasks[t].scope[i].known;
             causes++;
         }
-        if (is_known(&tasks[t].scope[i])) {
-            break; /* it decides, not what is farther away */
+        if (tasks[t].scope[i].known) {
+            break; /* since before that wait: it decides, not what is farther away */
         }
     }
     if (i < 0 && r == -ECANCELED && (tasks[t].may & MAY_BE_CANCELLED) != 0) {
