@@ -36,7 +36,7 @@ static void *grown(void *p, uint32_t *room, uint32_t wanted, size_t size)
 
 void bgp_clear(struct bgp_program *p)
 {
-    p->ntasks = p->nops = p->ncalls = p->ntimers = p->ngroups = 0;
+    p->ntasks = p->nops = p->ncalls = p->ntimers = p->ngroups = p->nsigns = 0;
 }
 
 void bgp_copy(struct bgp_program *to, const struct bgp_program *from)
@@ -454,6 +454,15 @@ void bgp_group_waited_for(struct bgp_builder *b, unsigned group)
 }
 
 /* ---- what there is ---- */
+
+void bgp_gives_sign(struct bgp_builder *b, unsigned c, unsigned way)
+{
+    struct bgp_task *task = &b->p->task[c];
+    if (task->sign == 0) {
+        task->sign = (uint16_t)++b->p->nsigns;
+    }
+    task->ways |= (uint8_t)(1U << way);
+}
 
 unsigned bgp_depth(const struct bgp_builder *b)
 {

@@ -4,7 +4,7 @@
 #ifndef BGP_HELPERS_GROUP_H
 #define BGP_HELPERS_GROUP_H
 
-/*@ opened: outcome_of, waited */
+/*@ opened: outcome_of, after_wait */
 /* At the beginning of the block of group i: bg_group(g, .result = &groups[i].result) */
 static inline void opened(int t, int i, bg_group_t *group)
 {

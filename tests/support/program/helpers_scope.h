@@ -4,7 +4,7 @@
 #ifndef BGP_HELPERS_SCOPE_H
 #define BGP_HELPERS_SCOPE_H
 
-/*@ left: waited */
+/*@ left: asked */
 /* t has left the innermost scope. */
 static inline void left(int t)
 {

@@ -53,7 +53,7 @@ static inline int code_of(const struct scope *s)
     return s->group != NULL ? -ECANCELED : -ETIMEDOUT;
 }
 
-/*@ waited: asked, code_of */
+/*@ before_wait: code_of */
 /* A scope that is sure to end each wait. */
 static inline int is_known(const struct scope *s)
 {
@@ -75,6 +75,7 @@ static inline int before_wait(int t)
     return tasks[t].told || load_acquire(&tasks[t].asked) == 2 ? -ECANCELED : 0;
 }
 
+/*@ after_wait: asked, code_of */
 /* After it: whether it was right to return r, which is 0 or the code of what ended it. */
 static inline int after_wait(int t, int sure, int r)
 {
@@ -106,6 +107,8 @@ static inline int after_wait(int t, int sure, int r)
     }
     return r;
 }
+
+/*@ waited: before_wait, after_wait */
 
 /*@ life: types */
 /* What t may return. */

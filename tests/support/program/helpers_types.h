@@ -8,7 +8,8 @@
  * - word: several may use it at a time, by load, store, add (all three relaxed), load_acquire,
  *   store_release, add_full; its value is a word_value
  * - CHECK(task, condition), where task -1 is none
- * - tasks[TASKS], calls[CALLS + 1], groups[GROUPS + 1], timers[]
+ * - tasks[TASKS], calls[CALLS + 1], groups[GROUPS + 1], timers[], and
+ *   what helpers_shared.h names
  * - LEAVES: whether main ends before the others do; leaving: that it is about to
  * - the words all_spawned, tasks so far; pending_calls and failed_calls, callbacks that are to
  * come, and that have returned a failure
@@ -46,6 +47,7 @@ struct task {
     int may;       /* what else may come of it */
     int passes_on; /* it returns the first failure of those it awaited */
     int group;     /* that it is a member of, counted from 1; 0: none */
+    int sign;      /* that it gives at its end, likewise */
     const char *name;
     /* Seen from anywhere. Its result and 1, once it is about to end. */
     word outcome;

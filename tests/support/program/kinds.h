@@ -56,7 +56,9 @@ struct bgp_kind {
     X(nap) X(nap_until) X(yield) X(compute) X(look)                                                \
     X(after) X(spawn_after) X(start_timer) X(stop_timer) X(join_within)                            \
     X(timeout) X(deadline) X(shield) X(ask)                                                        \
-    X(group) X(spawn_in) X(cancel_group) X(next)
+    X(group) X(spawn_in) X(cancel_group) X(next)                                                   \
+    X(lock) X(monitor) X(permit) X(read) X(write) X(once)                                          \
+    X(ring) X(silence) X(hear) X(count_down) X(wait_latch) X(meet) X(give) X(take) X(wait_sign)
 /* clang-format on */
 
 #define BGP_DECLARE(name) extern const struct bgp_kind bgp_kind_##name;
@@ -127,6 +129,9 @@ unsigned bgp_group_around(const struct bgp_builder *b);
 /* The group is cancelled by this operation; its owner waits for some member. */
 void bgp_group_cancelled(struct bgp_builder *b, unsigned group);
 void bgp_group_waited_for(struct bgp_builder *b, unsigned group);
+
+/* c, which this task holds, is to give a sign at its end in this way (helpers_shared.h). */
+void bgp_gives_sign(struct bgp_builder *b, unsigned c, unsigned way);
 
 /* How many blocks are open; the operation that opened the innermost one, or NULL. */
 unsigned bgp_depth(const struct bgp_builder *b);

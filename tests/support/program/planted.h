@@ -33,6 +33,15 @@ enum bgp_planted {
     PLANTED_NO_SHIELD,     /* a shield does not hold off what is outside */
     PLANTED_LOST_MEMBER,   /* cancelling a group does nothing */
     PLANTED_LOST_RESULT,   /* the second result of a group is skipped */
+    PLANTED_BUSY_LOCK,     /* who tries a mutex that is held is told that it has it */
+    PLANTED_LOST_SIGNAL,   /* the third signal of a condition wakes nobody */
+    PLANTED_NO_SIGNAL,     /* the third wait for a condition ends without a signal */
+    PLANTED_EXTRA_PERMIT,  /* who is cancelled as it waits for a permit gives one */
+    PLANTED_TWO_WRITERS,   /* who writes takes the lock to read */
+    PLANTED_DONE_TWICE,    /* the second to come runs what has been done */
+    PLANTED_LOST_EVENT,    /* the second time that an event is set it is not */
+    PLANTED_EARLY_LATCH,   /* the second wait for a latch does not wait */
+    PLANTED_EARLY_BARRIER, /* nor does the second party of a barrier */
     PLANTED_LEAK,          /* a descriptor stays open */
     PLANTED_ALL
 };
@@ -41,6 +50,9 @@ __attribute__((weak)) int bgp_planted;
 __attribute__((weak)) int bgp_planted_calls;  /* of the function in question, in this run */
 __attribute__((weak)) int bgp_planted_inside; /* tasks that are in it */
 __attribute__((weak)) bg_failure_hook bgp_planted_hook;
+/* A mutex that is held by this task only as far as it knows. */
+__attribute__((weak)) bg_mutex *bgp_planted_mutex;
+__attribute__((weak)) bg_task *bgp_planted_holder;
 
 __attribute__((constructor)) static void bgp_planted_from_environment(void)
 {
@@ -53,6 +65,7 @@ static inline void bgp_planted_begin(void)
 {
     bgp_planted_calls = 0;
     bgp_planted_inside = 0;
+    bgp_planted_mutex = NULL;
 }
 
 /* Whether it is this one, and the nth call. */
@@ -195,6 +208,79 @@ static inline int bgp_planted_group_next(bg_group_t *group, int *result)
     return bg_group_next(group, result);
 }
 
+static inline int bgp_planted_mutex_try_lock(bg_mutex *mutex)
+{
+    int r = bg_mutex_try_lock(mutex);
+    if (r != 0 && bgp_planted == PLANTED_BUSY_LOCK && bgp_planted_mutex == NULL) {
+        bgp_planted_mutex = mutex;
+        bgp_planted_holder = bg_self();
+        return 0;
+    }
+    return r;
+}
+
+static inline int bgp_planted_mutex_unlock(bg_mutex *mutex)
+{
+    if (bgp_planted_mutex == mutex && bgp_planted_holder == bg_self()) {
+        bgp_planted_mutex = NULL;
+        return 0;
+    }
+    return bg_mutex_unlock(mutex);
+}
+
+static inline int bgp_planted_cond_signal(bg_cond *cond)
+{
+    return bgp_strikes(PLANTED_LOST_SIGNAL, 3) ? 0 : bg_cond_signal(cond);
+}
+
+static inline int bgp_planted_cond_wait(bg_cond *cond, bg_mutex *mutex)
+{
+    if (bgp_strikes(PLANTED_NO_SIGNAL, 3)) {
+        (void)bg_mutex_unlock(mutex);
+        bg_yield();
+        while (bg_mutex_try_lock(mutex) != 0) {
+            bg_yield();
+        }
+        return 0;
+    }
+    return bg_cond_wait(cond, mutex);
+}
+
+static inline int bgp_planted_sem_acquire(bg_sem *sem)
+{
+    int r = bg_sem_acquire(sem);
+    if (r != 0 && bgp_planted == PLANTED_EXTRA_PERMIT) {
+        (void)bg_sem_release(sem);
+    }
+    return r;
+}
+
+static inline int bgp_planted_write_lock(bg_rwlock *lock)
+{
+    return bgp_planted == PLANTED_TWO_WRITERS ? bg_rwlock_read_lock(lock)
+                                              : bg_rwlock_write_lock(lock);
+}
+
+static inline int bgp_planted_once_run(bg_once *once, bg_fn fn, void *arg)
+{
+    return bgp_strikes(PLANTED_DONE_TWICE, 2) ? fn(arg) : bg_once_run(once, fn, arg);
+}
+
+static inline int bgp_planted_event_set(bg_event *event)
+{
+    return bgp_strikes(PLANTED_LOST_EVENT, 2) ? 0 : bg_event_set(event);
+}
+
+static inline int bgp_planted_latch_wait(bg_latch *latch)
+{
+    return bgp_strikes(PLANTED_EARLY_LATCH, 2) ? 0 : bg_latch_wait(latch);
+}
+
+static inline int bgp_planted_barrier_wait(bg_barrier *barrier)
+{
+    return bgp_strikes(PLANTED_EARLY_BARRIER, 2) ? 0 : bg_barrier_wait(barrier);
+}
+
 #define bg_sleep bgp_planted_sleep
 #define bg_after bgp_planted_after
 #define bg_timer_start bgp_planted_timer_start
@@ -210,5 +296,15 @@ static inline int bgp_planted_group_next(bg_group_t *group, int *result)
 #define bg_shield_open bgp_planted_shield_open
 #define bg_group_cancel bgp_planted_group_cancel
 #define bg_group_next bgp_planted_group_next
+#define bg_mutex_try_lock bgp_planted_mutex_try_lock
+#define bg_mutex_unlock bgp_planted_mutex_unlock
+#define bg_cond_signal bgp_planted_cond_signal
+#define bg_cond_wait bgp_planted_cond_wait
+#define bg_sem_acquire bgp_planted_sem_acquire
+#define bg_rwlock_write_lock bgp_planted_write_lock
+#define bg_once_run bgp_planted_once_run
+#define bg_event_set bgp_planted_event_set
+#define bg_latch_wait bgp_planted_latch_wait
+#define bg_barrier_wait bgp_planted_barrier_wait
 
 #endif

@@ -27,11 +27,27 @@ TEXT(task, "helpers_task.h");
 TEXT(time, "helpers_time.h");
 TEXT(scope, "helpers_scope.h");
 TEXT(group, "helpers_group.h");
+TEXT(shared, "helpers_shared.h");
+TEXT(lock, "helpers_lock.h");
+TEXT(bell, "helpers_bell.h");
 
-static const char *const helpers[] = {bgp_text_types, bgp_text_task, bgp_text_time, bgp_text_scope,
-                                      bgp_text_group};
+static const char *const helpers[] = {bgp_text_types, bgp_text_task,  bgp_text_time,
+                                      bgp_text_scope, bgp_text_group, bgp_text_shared,
+                                      bgp_text_lock,  bgp_text_bell};
 
-enum { SECTIONS_MOST = 100, NAME_MOST = 32, FILES = sizeof helpers / sizeof helpers[0] };
+/* What is shared: the section that says what it is, and what comes behind that; it is made and
+ * looked at by begin_<name> and finish_<name>. */
+static const struct shared {
+    const char *name, *types, *declaration;
+} all_shared[] = {
+    {"locks", "lock_types", "static struct lock locks[LOCKS];\n\n"},
+    {"bells", "bell_types", "static struct bell bells[BELLS];\n\n"},
+    {"signs", "sign_types", "static struct sign signs[SIGNS + 1];\n\n"},
+};
+
+enum { SHARED = sizeof all_shared / sizeof all_shared[0] };
+
+enum { SECTIONS_MOST = 160, NAME_MOST = 32, FILES = sizeof helpers / sizeof helpers[0] };
 
 struct section {
     char name[NAME_MOST];
@@ -98,6 +114,16 @@ static void want(struct bgp_printer *p, const char *name, size_t length)
     }
 }
 
+static int is_wanted(const struct bgp_printer *p, const char *name)
+{
+    for (unsigned i = 0; i < p->sections; i++) {
+        if (strcmp(p->section[i].name, name) == 0) {
+            return p->section[i].wanted;
+        }
+    }
+    return 0;
+}
+
 static void want_section(struct bgp_printer *p, const char *name)
 {
     want(p, name, strlen(name));
@@ -138,6 +164,9 @@ static void want_of_task(struct bgp_printer *p, unsigned t)
     if (bgp_spawn_of(p->p, t) == BGP_SPAWN_WITH) {
         want_section(p, "begin_copy");
     }
+    if (task->sign != 0) {
+        want_section(p, "give_sign");
+    }
 }
 
 static void want_what_is_used(struct bgp_printer *p)
@@ -153,6 +182,15 @@ static void want_what_is_used(struct bgp_printer *p)
     }
     for (unsigned t = 0; t < p->p->ntasks; t++) {
         want_of_task(p, t);
+    }
+    for (unsigned i = 0; i < SHARED; i++) {
+        char name[NAME_MOST];
+        if (is_wanted(p, all_shared[i].types)) {
+            (void)snprintf(name, sizeof name, "begin_%s", all_shared[i].name);
+            want_section(p, name);
+            (void)snprintf(name, sizeof name, "finish_%s", all_shared[i].name);
+            want_section(p, name);
+        }
     }
 }
 
@@ -319,6 +357,9 @@ static void print_task(struct bgp_printer *p, int t)
     if (t == 0 && p->p->mode != BGP_FOREIGN) {
         bgp_out(p, p->p->leave ? "    store(&leaving, 1);\n" : "    wait_for_rest();\n");
     }
+    if (task->sign != 0) {
+        bgp_out(p, "    give_sign(%d, %d);\n", t, task->ways);
+    }
     if (r) {
         bgp_out(p, "    return end(%d, r < 0 ? r : %d);\n}\n", t, task->own);
     } else {
@@ -346,8 +387,8 @@ static void print_loose(struct bgp_printer *p, unsigned t)
 static void print_tables(struct bgp_printer *p)
 {
     const struct bgp_program *q = p->p;
-    bgp_out(p, "enum { TASKS = %u, CALLS = %u, GROUPS = %u, LEAVES = %d };\n\n", q->ntasks,
-            q->ncalls, q->ngroups, q->leave);
+    bgp_out(p, "enum { TASKS = %u, CALLS = %u, GROUPS = %u, SIGNS = %u, LEAVES = %d };\n\n",
+            q->ntasks, q->ncalls, q->ngroups, q->nsigns, q->leave);
     bgp_out(p, "static struct task tasks[TASKS] = {\n");
     for (unsigned t = 0; t < q->ntasks; t++) {
         const struct bgp_task *task = &q->task[t];
@@ -359,6 +400,9 @@ static void print_tables(struct bgp_printer *p)
         }
         if (task->fate == BGP_GROUPED) {
             bgp_out(p, ".group = %u, ", task->group);
+        }
+        if (task->sign != 0) {
+            bgp_out(p, ".sign = %u, ", task->sign);
         }
         if (t == 0) {
             bgp_out(p, ".name = \"main\", .spawned = 1},\n");
@@ -385,12 +429,32 @@ static void print_tables(struct bgp_printer *p)
                "#define runtime all.runtime\n\n");
 }
 
+static void print_declaration(struct bgp_printer *p, const char *section)
+{
+    for (unsigned i = 0; i < SHARED; i++) {
+        if (strcmp(section, all_shared[i].types) == 0) {
+            bgp_out(p, "%s", all_shared[i].declaration);
+        }
+    }
+}
+
 static void print_sections(struct bgp_printer *p, int types)
 {
     for (unsigned i = 0; i < p->sections; i++) {
         const struct section *s = &p->section[i];
         if (s->wanted && (strcmp(s->name, "types") == 0) == types) {
             bgp_out(p, "%.*s", (int)(s->end - s->text), s->text);
+            print_declaration(p, s->name);
+        }
+    }
+}
+
+/* begin_<name>() or finish_<name>() of all that is shared. */
+static void print_shared(struct bgp_printer *p, const char *what)
+{
+    for (unsigned i = 0; i < SHARED; i++) {
+        if (is_wanted(p, all_shared[i].types)) {
+            bgp_out(p, "    %s_%s();\n", what, all_shared[i].name);
         }
     }
 }
@@ -399,6 +463,7 @@ static void print_main(struct bgp_printer *p)
 {
     const struct bgp_program *q = p->p;
     bgp_out(p, "\nint main(void)\n{\n    bg_set_failure_hook(reported, NULL);\n");
+    print_shared(p, "begin");
     if (q->mode != BGP_FOREIGN) {
         bgp_out(p, "    int r = bg_run(task_0, NULL, .workers = %u", q->workers);
         if (q->mode == BGP_SEEDED) {
@@ -430,9 +495,10 @@ static void print_main(struct bgp_printer *p)
     }
     bgp_out(p,
             "    CHECK(0, tasks[0].ended && r == tasks[0].returned);\n"
-            "    finish();\n%s"
-            "    return failures != 0;\n}\n",
+            "    finish();\n%s",
             q->ngroups > 0 ? "    finish_groups();\n" : "");
+    print_shared(p, "finish");
+    bgp_out(p, "    return failures != 0;\n}\n");
 }
 
 int bgp_print(FILE *out, const struct bgp_program *q)

@@ -40,7 +40,7 @@ struct bgp_op {
     uint16_t flags; /* the kind's own */
     uint16_t n;     /* entries of list, or a number */
     uint16_t who;   /* a task */
-    uint16_t what;  /* a timer of this task's, from 0; by the builder, a group, from 1 */
+    uint16_t what;  /* the number of a timer or of what is shared; by the builder, of a group */
     uint16_t list[BGP_LIST];
     uint16_t call; /* by the builder: the record of its callback */
     uint32_t end;  /* by the builder, of one that opens a block: the operation that closes it */
@@ -77,6 +77,8 @@ struct bgp_task {
     uint32_t first, count;   /* its operations */
     uint32_t timer;          /* its first */
     uint16_t group;          /* of BGP_GROUPED: from 1 */
+    uint16_t sign;           /* that it gives at its end: from 1; 0: none */
+    uint8_t ways;            /* it gives it in: bits (helpers_shared.h) */
     /* By the oracle: */
     int result; /* what it returns if nothing keeps it from that */
     int may;    /* what else may come of it, MAY_... (helpers_types.h) */
@@ -94,7 +96,7 @@ struct bgp_program {
     /* task[0] is main. Tasks are numbered in the order of breadth first. */
     struct bgp_task *task;
     struct bgp_op *op;
-    uint32_t ntasks, nops, ncalls, ntimers, ngroups;
+    uint32_t ntasks, nops, ncalls, ntimers, ngroups, nsigns;
     uint32_t task_room, op_room;
 };
 

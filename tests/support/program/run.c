@@ -13,7 +13,9 @@
 #include "world.h"
 
 #include "helpers_task.h"
+#include "helpers_bell.h"
 #include "helpers_group.h"
+#include "helpers_lock.h"
 #include "helpers_time.h"
 
 #include <pthread.h>
@@ -99,6 +101,9 @@ static int run_body(int t)
     if (t == 0) {
         run_rest_of_main();
     }
+    if (task->sign != 0) {
+        give_sign(t, task->ways);
+    }
     return end(t, r < 0 ? r : task->own);
 }
 
@@ -169,6 +174,9 @@ static void make_world(const struct bgp_program *p)
     w->timer = cleared(w->timer, &w->timer_room, p->ntimers, sizeof *w->timer);
     w->group = cleared(w->group, &w->group_room, p->ngroups + 1, sizeof *w->group);
     names = cleared(names, &name_room, p->ntasks, sizeof *names);
+    w->sign = cleared(w->sign, &w->sign_room, p->nsigns + 1, sizeof *w->sign);
+    memset(w->lock, 0, sizeof w->lock);
+    memset(w->bell, 0, sizeof w->bell);
     w->rt = NULL;
     w->trace = 0;
     store(&leaving, 0);
@@ -185,6 +193,7 @@ static void make_world(const struct bgp_program *p)
         k->may = task->may;
         k->passes_on = (task->flags & BGP_PASSES_ON) != 0;
         k->group = task->fate == BGP_GROUPED ? task->group : 0;
+        k->sign = task->sign;
         if ((task->flags & BGP_NAMED) != 0) {
             (void)snprintf(names[t], NAME, "t%u", t);
         }
@@ -193,6 +202,18 @@ static void make_world(const struct bgp_program *p)
     w->task[0].name = "main";
     store(&w->task[0].spawned, 1);
     store(&all_spawned, 1);
+    begin_locks();
+    begin_bells();
+    begin_signs();
+}
+
+static void finish_world(void)
+{
+    finish();
+    finish_groups();
+    finish_locks();
+    finish_bells();
+    finish_signs();
 }
 
 static int run_on_runtime(const struct bgp_program *p)
@@ -257,8 +278,7 @@ int bgp_run(const struct bgp_program *p)
         return 0;
     }
     CHECK(0, tasks[0].ended && r == tasks[0].returned);
-    finish();
-    finish_groups();
+    finish_world();
     CHECK(-1, bgi_alloc_live() == live);
     CHECK(-1, bgi_mapped_live() == mapped);
     CHECK(-1, next_descriptor() == descriptor);

@@ -161,10 +161,22 @@ static int simpler_time(struct shrinker *s, uint32_t i)
     return 0;
 }
 
+/* One that waits, perhaps within a timeout, may only be there to take its time. */
+static int simpler_wait(struct shrinker *s, uint32_t i)
+{
+    begin(s)->op[i] = (struct bgp_op){.kind = &bgp_kind_nap, .d = 100 * BG_US};
+    bgp_tidy(&s->next, NULL);
+    return s->next.nops == s->best->nops && attempt(s);
+}
+
 static int simpler_op(struct shrinker *s, uint32_t i)
 {
     int helped = 0;
     unsigned flags = s->best->op[i].kind->flags;
+    if ((flags & (BGP_WAITS | BGP_SPAWNS)) == BGP_WAITS && s->best->op[i].kind != &bgp_kind_nap &&
+        simpler_wait(s, i)) {
+        return 1;
+    }
     if ((flags & BGP_TIME) != 0) {
         helped |= simpler_time(s, i);
     }

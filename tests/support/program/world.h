@@ -47,13 +47,18 @@ static inline word_value add_full(word *w, word_value n)
 
 #include "helpers_types.h"
 
+#include "helpers_shared.h"
+
 struct bgp_world {
     const struct bgp_program *program;
     struct task *task;
     struct call *call;
     struct timer *timer;
     struct group *group; /* from 1 on */
-    size_t task_room, call_room, timer_room, group_room;
+    struct sign *sign;   /* likewise */
+    struct lock lock[LOCKS];
+    struct bell bell[BELLS];
+    size_t task_room, call_room, timer_room, group_room, sign_room;
     bg_runtime *rt; /* of BGP_FOREIGN */
     word leaving, all_spawned, pending_calls, failed_calls;
     uint64_t trace; /* BGP_SEEDED: everything that was seen, in order */
@@ -65,6 +70,9 @@ extern struct bgp_world bgp_world;
 #define calls bgp_world.call
 #define timers bgp_world.timer
 #define groups bgp_world.group
+#define signs bgp_world.sign
+#define locks bgp_world.lock
+#define bells bgp_world.bell
 #define leaving bgp_world.leaving
 #define all_spawned bgp_world.all_spawned
 #define pending_calls bgp_world.pending_calls
@@ -73,6 +81,7 @@ extern struct bgp_world bgp_world;
 #define TASKS ((int)bgp_world.program->ntasks)
 #define CALLS ((int)bgp_world.program->ncalls)
 #define GROUPS ((int)bgp_world.program->ngroups)
+#define SIGNS ((int)bgp_world.program->nsigns)
 #define LEAVES (bgp_world.program->leave)
 
 /* Counts, and keeps the words of the first (trial.h). */

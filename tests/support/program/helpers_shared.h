@@ -1,0 +1,62 @@
+/*
+ * Helpers (helpers_types.h): what tasks share, by number. The interpreter and printed programs have
+ * an array of each that is used: locks[LOCKS], bells[BELLS], signs[SIGNS + 1].
+ *
+ * A field that is no word is written by who holds the lock beside it, or before what makes it
+ * known: that no other reads it meanwhile is one of the things that the thread sanitizer sees.
+ */
+#ifndef BGP_HELPERS_SHARED_H
+#define BGP_HELPERS_SHARED_H
+
+/*@ lock_types: types */
+enum { LOCKS = 3 };
+
+/* What one takes and gives back: a mutex, a monitor with some places, a semaphore with as many
+ * permits, a read-write lock; and what is done once. */
+struct lock {
+    bg_mutex mutex;
+    int holder; /* and 1 */
+    bg_mutex monitor;
+    bg_cond freed;
+    int places, waiting, owed; /* owed: as many as may have been signalled, and not gone on */
+    bg_sem sem;
+    word inside;
+    bg_rwlock rwlock;
+    word readers;
+    int writer;
+    bg_once once;
+    int done;
+    word running;
+};
+
+/*@ bell_types: types */
+enum { BELLS = 2, LATCHED = 4 };
+
+/* What one waits for until others come by: an event, a latch, a barrier for number and 2, a
+ * semaphore that begins without a permit. */
+struct bell {
+    bg_event event;
+    word rung;
+    bg_latch latch;
+    word counting, counted;
+    bg_barrier barrier;
+    word passed, rounds;
+    bg_sem sem;
+    word giving, given, taken;
+};
+
+/*@ sign_types: types */
+/* How a task can tell at its end that it is there. */
+enum { BY_EVENT, BY_LATCH, BY_SEM, BY_COND, WAYS };
+
+struct sign {
+    int told; /* by it, and 1 */
+    bg_event event;
+    bg_latch latch;
+    bg_sem sem;
+    bg_mutex mutex;
+    bg_cond cond;
+    int given; /* under the mutex */
+};
+
+#endif
