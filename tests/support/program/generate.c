@@ -152,6 +152,17 @@ void bgp_generate_whom(struct bgp_generator *g, const struct bgp_kind *kind)
     }
 }
 
+void bgp_generate_limited(struct bgp_generator *g, struct bgp_op op)
+{
+    if (bgp_emit(g, op)) {
+        return;
+    }
+    if (bgp_emit(g, (struct bgp_op){.kind = &bgp_kind_timeout, .d = bgp_any_time(g)})) {
+        (void)bgp_emit(g, op);
+        (void)bgp_emit(g, (struct bgp_op){.kind = &bgp_kind_close});
+    }
+}
+
 /* ---- a program ---- */
 
 static int needs_handle(const struct bgp_kind *kind)

@@ -133,6 +133,8 @@ static inline void begin_signs(void)
         CHECK(-1, bg_sem_init(&signs[i].sem, 0) == 0);
         bg_mutex_init(&signs[i].mutex);
         bg_cond_init(&signs[i].cond);
+        signs[i].chan = bg_chan_create(sizeof(int), 1);
+        CHECK(-1, signs[i].chan != NULL);
     }
 }
 
@@ -145,6 +147,7 @@ static inline void finish_signs(void)
         bg_sem_destroy(&signs[i].sem);
         bg_mutex_destroy(&signs[i].mutex);
         bg_cond_destroy(&signs[i].cond);
+        bg_chan_destroy(signs[i].chan);
     }
 }
 
@@ -168,6 +171,9 @@ static inline void give_sign(int t, int ways)
         s->given = 1;
         CHECK(t, bg_cond_signal(&s->cond) == 0);
         CHECK(t, bg_mutex_unlock(&s->mutex) == 0);
+    }
+    if ((ways & 1 << BY_CHAN) != 0) {
+        CHECK(t, bg_try_send(s->chan, &s->told) == 0);
     }
 }
 
@@ -199,6 +205,12 @@ static inline int wait_in_way(int t, struct sign *s, int way)
     case BY_SEM: {
         int r = after_wait(t, sure, bg_sem_acquire(&s->sem));
         CHECK(t, r != 0 || bg_sem_release(&s->sem) == 0); /* for the next time */
+        return r;
+    }
+    case BY_CHAN: {
+        int told = 0;
+        int r = after_wait(t, sure, bg_recv(s->chan, &told));
+        CHECK(t, r != 0 || (told == s->told && bg_try_send(s->chan, &told) == 0));
         return r;
     }
     default:

@@ -1,6 +1,6 @@
 /*
  * Helpers (helpers_types.h): what tasks share, by number. The interpreter and printed programs have
- * an array of each that is used: locks[LOCKS], bells[BELLS], signs[SIGNS + 1].
+ * an array of each that is used: locks[LOCKS], bells[BELLS], signs[SIGNS + 1], chans[CHANS].
  *
  * A field that is no word is written by who holds the lock beside it, or before what makes it
  * known: that no other reads it meanwhile is one of the things that the thread sanitizer sees.
@@ -47,7 +47,7 @@ struct bell {
 
 /*@ sign_types: types */
 /* How a task can tell at its end that it is there. */
-enum { BY_EVENT, BY_LATCH, BY_SEM, BY_COND, WAYS };
+enum { BY_EVENT, BY_LATCH, BY_SEM, BY_COND, BY_CHAN, WAYS };
 
 struct sign {
     int told; /* by it, and 1 */
@@ -57,6 +57,28 @@ struct sign {
     bg_mutex mutex;
     bg_cond cond;
     int given; /* under the mutex */
+    bg_chan *chan;
+};
+
+/*@ chan_types: types */
+enum { CHANS = 3, SEEN = 64 };
+
+struct item {
+    int from; /* who sent it */
+    unsigned ticket;
+    word_value check; /* made of both */
+};
+
+/* A channel, with room for 0, 1 or 4, and all that was sent and received: how many, and the sum of
+ * their checks. Its sender draws a ticket for each item, whether it is sent or not. And a channel
+ * that is full of tokens at first. */
+struct chan {
+    bg_chan *chan;
+    word tickets, closing;
+    word sent, sent_sum, received, received_sum;
+    word seen[SEEN]; /* receiver, sender, the latest ticket */
+    bg_chan *pool;
+    int holder[CHANS]; /* of a token, and 1 */
 };
 
 #endif

@@ -58,7 +58,8 @@ struct bgp_kind {
     X(timeout) X(deadline) X(shield) X(ask)                                                        \
     X(group) X(spawn_in) X(cancel_group) X(next)                                                   \
     X(lock) X(monitor) X(permit) X(read) X(write) X(once)                                          \
-    X(ring) X(silence) X(hear) X(count_down) X(wait_latch) X(meet) X(give) X(take) X(wait_sign)
+    X(ring) X(silence) X(hear) X(count_down) X(wait_latch) X(meet) X(give) X(take) X(wait_sign)            \
+    X(put) X(get) X(close_chan) X(token) X(relay)
 /* clang-format on */
 
 #define BGP_DECLARE(name) extern const struct bgp_kind bgp_kind_##name;
@@ -162,6 +163,9 @@ void bgp_generate_plain(struct bgp_generator *g, const struct bgp_kind *kind);
 void bgp_generate_time(struct bgp_generator *g, const struct bgp_kind *kind);
 void bgp_generate_who(struct bgp_generator *g, const struct bgp_kind *kind);
 void bgp_generate_whom(struct bgp_generator *g, const struct bgp_kind *kind);
+
+/* That operation; where it is not valid, with a timeout around it. */
+void bgp_generate_limited(struct bgp_generator *g, struct bgp_op op);
 
 /* A task to be spawned by the next operation; BGP_NONE when there are enough. */
 unsigned bgp_new_task(struct bgp_generator *g);

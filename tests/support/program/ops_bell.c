@@ -16,21 +16,9 @@ static struct bgp_op of_any_bell(struct bgp_generator *g, const struct bgp_kind 
     return (struct bgp_op){.kind = kind, .what = (uint16_t)bgp_below(g, BELLS)};
 }
 
-/* Where it would not be valid: with a timeout around it. */
-static void generate_limited(struct bgp_generator *g, struct bgp_op op)
-{
-    if (bgp_emit(g, op)) {
-        return;
-    }
-    if (bgp_emit(g, (struct bgp_op){.kind = &bgp_kind_timeout, .d = bgp_any_time(g)})) {
-        (void)bgp_emit(g, op);
-        (void)bgp_emit(g, (struct bgp_op){.kind = &bgp_kind_close});
-    }
-}
-
 static void generate_wait(struct bgp_generator *g, const struct bgp_kind *kind)
 {
-    generate_limited(g, of_any_bell(g, kind));
+    bgp_generate_limited(g, of_any_bell(g, kind));
 }
 
 static int fits_wait(struct bgp_builder *b, struct bgp_op *op)
@@ -186,7 +174,7 @@ static void generate_take(struct bgp_generator *g, const struct bgp_kind *kind)
 {
     struct bgp_op op = of_any_bell(g, kind);
     op.flags = bgp_one_in(g, 4) ? TRY : 0;
-    generate_limited(g, op);
+    bgp_generate_limited(g, op);
 }
 
 static int fits_take(struct bgp_builder *b, struct bgp_op *op)
@@ -242,7 +230,7 @@ static int run_wait_sign(int t, const struct bgp_op *op)
 
 static void print_wait_sign(struct bgp_printer *p, int t, const struct bgp_op *op)
 {
-    static const char *const name[] = {"BY_EVENT", "BY_LATCH", "BY_SEM", "BY_COND"};
+    static const char *const name[] = {"BY_EVENT", "BY_LATCH", "BY_SEM", "BY_COND", "BY_CHAN"};
     bgp_out(p, "wait_sign(%d, %d, %s)", t, op->who, name[op->what]);
 }
 

@@ -13,6 +13,7 @@
 
 #include <brigade.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum bgp_planted {
@@ -42,6 +43,10 @@ enum bgp_planted {
     PLANTED_LOST_EVENT,    /* the second time that an event is set it is not */
     PLANTED_EARLY_LATCH,   /* the second wait for a latch does not wait */
     PLANTED_EARLY_BARRIER, /* nor does the second party of a barrier */
+    PLANTED_LOST_ITEM,     /* the third item that is sent is lost */
+    PLANTED_SENT_ANYWAY,   /* what could not be sent, since the sender was to end, is sent */
+    PLANTED_OVERTAKEN,     /* of two items in a channel the second is received first */
+    PLANTED_LOST_CLOSE,    /* the second time that a task closes a channel it stays open */
     PLANTED_LEAK,          /* a descriptor stays open */
     PLANTED_ALL
 };
@@ -281,6 +286,35 @@ static inline int bgp_planted_barrier_wait(bg_barrier *barrier)
     return bgp_strikes(PLANTED_EARLY_BARRIER, 2) ? 0 : bg_barrier_wait(barrier);
 }
 
+static inline int bgp_planted_send(bg_chan *chan, const void *item)
+{
+    int r = bgp_strikes(PLANTED_LOST_ITEM, 3) ? 0 : bg_send(chan, item);
+    if (r != 0 && r != -EPIPE && bgp_planted == PLANTED_SENT_ANYWAY) {
+        (void)bg_try_send(chan, item);
+    }
+    return r;
+}
+
+static inline int bgp_planted_recv(bg_chan *chan, void *item)
+{
+    struct {
+        uint64_t half[2];
+    } first; /* of an item of the program's largest channel */
+    int r = bg_recv(chan, item);
+    if (r == 0 && bgp_planted == PLANTED_OVERTAKEN && bg_chan_capacity(chan) == 4 &&
+        bg_chan_length(chan) > 0) {
+        memcpy(&first, item, sizeof first);
+        (void)bg_try_recv(chan, item);
+        (void)bg_try_send(chan, &first);
+    }
+    return r;
+}
+
+static inline int bgp_planted_close(bg_chan *chan)
+{
+    return bg_self() != NULL && bgp_strikes(PLANTED_LOST_CLOSE, 2) ? 0 : bg_close(chan);
+}
+
 #define bg_sleep bgp_planted_sleep
 #define bg_after bgp_planted_after
 #define bg_timer_start bgp_planted_timer_start
@@ -306,5 +340,8 @@ static inline int bgp_planted_barrier_wait(bg_barrier *barrier)
 #define bg_event_set bgp_planted_event_set
 #define bg_latch_wait bgp_planted_latch_wait
 #define bg_barrier_wait bgp_planted_barrier_wait
+#define bg_send bgp_planted_send
+#define bg_recv bgp_planted_recv
+#define bg_close bgp_planted_close
 
 #endif

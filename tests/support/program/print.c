@@ -30,10 +30,11 @@ TEXT(group, "helpers_group.h");
 TEXT(shared, "helpers_shared.h");
 TEXT(lock, "helpers_lock.h");
 TEXT(bell, "helpers_bell.h");
+TEXT(chan, "helpers_chan.h");
 
 static const char *const helpers[] = {bgp_text_types, bgp_text_task,  bgp_text_time,
                                       bgp_text_scope, bgp_text_group, bgp_text_shared,
-                                      bgp_text_lock,  bgp_text_bell};
+                                      bgp_text_lock,  bgp_text_bell,  bgp_text_chan};
 
 /* What is shared: the section that says what it is, and what comes behind that; it is made and
  * looked at by begin_<name> and finish_<name>. */
@@ -43,6 +44,7 @@ static const struct shared {
     {"locks", "lock_types", "static struct lock locks[LOCKS];\n\n"},
     {"bells", "bell_types", "static struct bell bells[BELLS];\n\n"},
     {"signs", "sign_types", "static struct sign signs[SIGNS + 1];\n\n"},
+    {"chans", "chan_types", "static struct chan chans[CHANS];\n\n"},
 };
 
 enum { SHARED = sizeof all_shared / sizeof all_shared[0] };

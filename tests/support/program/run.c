@@ -14,6 +14,7 @@
 
 #include "helpers_task.h"
 #include "helpers_bell.h"
+#include "helpers_chan.h"
 #include "helpers_group.h"
 #include "helpers_lock.h"
 #include "helpers_time.h"
@@ -177,6 +178,7 @@ static void make_world(const struct bgp_program *p)
     w->sign = cleared(w->sign, &w->sign_room, p->nsigns + 1, sizeof *w->sign);
     memset(w->lock, 0, sizeof w->lock);
     memset(w->bell, 0, sizeof w->bell);
+    memset(w->chan, 0, sizeof w->chan);
     w->rt = NULL;
     w->trace = 0;
     store(&leaving, 0);
@@ -205,6 +207,7 @@ static void make_world(const struct bgp_program *p)
     begin_locks();
     begin_bells();
     begin_signs();
+    begin_chans();
 }
 
 static void finish_world(void)
@@ -214,6 +217,7 @@ static void finish_world(void)
     finish_locks();
     finish_bells();
     finish_signs();
+    finish_chans();
 }
 
 static int run_on_runtime(const struct bgp_program *p)

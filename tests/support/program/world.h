@@ -58,6 +58,7 @@ struct bgp_world {
     struct sign *sign;   /* likewise */
     struct lock lock[LOCKS];
     struct bell bell[BELLS];
+    struct chan chan[CHANS];
     size_t task_room, call_room, timer_room, group_room, sign_room;
     bg_runtime *rt; /* of BGP_FOREIGN */
     word leaving, all_spawned, pending_calls, failed_calls;
@@ -73,6 +74,7 @@ extern struct bgp_world bgp_world;
 #define signs bgp_world.sign
 #define locks bgp_world.lock
 #define bells bgp_world.bell
+#define chans bgp_world.chan
 #define leaving bgp_world.leaving
 #define all_spawned bgp_world.all_spawned
 #define pending_calls bgp_world.pending_calls
