@@ -225,6 +225,7 @@ static inline void end_producer(int t, struct producer *p, int got, int cut_shor
     bg_chan_destroy(p->chan);
 }
 
+/*@ might_miss_it: types */
 /* Whether one that is cancelled before it begins, when main leaves, would be waited for all the
  * same. */
 static inline int might_miss_it(int t)
@@ -236,7 +237,7 @@ static inline int might_miss_it(int t)
     return LEAVES && shielded;
 }
 
-/*@ relay: producer, waited */
+/*@ relay: producer, might_miss_it, waited */
 /* Receives all that a task of its own sends. */
 static inline int relay(int t, int n, int room)
 {

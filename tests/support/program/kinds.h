@@ -25,6 +25,7 @@ enum bgp_kind_flags {
     BGP_SHIELDS = 1024, /* what lies around that block does not */
     BGP_ENDS = 4096,    /* what is waited for in that block may be cancelled for other reasons */
     BGP_FLAGS = 8192,   /* each of its flags may be left out */
+    BGP_CASES = 16384,  /* `list` are cases of a select */
     BGP_PASSES = 2048,  /* the first failure of those it awaits is one that a task may pass on */
 };
 
@@ -59,7 +60,8 @@ struct bgp_kind {
     X(group) X(spawn_in) X(cancel_group) X(next)                                                   \
     X(lock) X(monitor) X(permit) X(read) X(write) X(once)                                          \
     X(ring) X(silence) X(hear) X(count_down) X(wait_latch) X(meet) X(give) X(take) X(wait_sign)            \
-    X(put) X(get) X(close_chan) X(token) X(relay)
+    X(put) X(get) X(close_chan) X(token) X(relay)                                            \
+    X(choose) X(merge) X(scatter)
 /* clang-format on */
 
 #define BGP_DECLARE(name) extern const struct bgp_kind bgp_kind_##name;

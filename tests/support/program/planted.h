@@ -47,6 +47,9 @@ enum bgp_planted {
     PLANTED_SENT_ANYWAY,   /* what could not be sent, since the sender was to end, is sent */
     PLANTED_OVERTAKEN,     /* of two items in a channel the second is received first */
     PLANTED_LOST_CLOSE,    /* the second time that a task closes a channel it stays open */
+    PLANTED_TWO_CASES,     /* a select takes another case as well */
+    PLANTED_WRONG_CASE,    /* a select of several cases names the one before */
+    PLANTED_EARLY_AFTER,   /* a select does not wait long enough */
     PLANTED_LEAK,          /* a descriptor stays open */
     PLANTED_ALL
 };
@@ -315,6 +318,18 @@ static inline int bgp_planted_close(bg_chan *chan)
     return bg_self() != NULL && bgp_strikes(PLANTED_LOST_CLOSE, 2) ? 0 : bg_close(chan);
 }
 
+static inline int bgp_planted_select(bg_case *cases, size_t n)
+{
+    for (size_t i = 0; bgp_planted == PLANTED_EARLY_AFTER && i < n; i++) {
+        cases[i].after /= 2;
+    }
+    int r = bg_select_cases(cases, n);
+    if (r > 0 && bgp_planted == PLANTED_TWO_CASES && cases[0].kind == BG_CASE_RECV) {
+        (void)bg_try_recv(cases[0].chan, NULL);
+    }
+    return r > 0 && bgp_planted == PLANTED_WRONG_CASE ? r - 1 : r;
+}
+
 #define bg_sleep bgp_planted_sleep
 #define bg_after bgp_planted_after
 #define bg_timer_start bgp_planted_timer_start
@@ -343,5 +358,6 @@ static inline int bgp_planted_close(bg_chan *chan)
 #define bg_send bgp_planted_send
 #define bg_recv bgp_planted_recv
 #define bg_close bgp_planted_close
+#define bg_select_cases bgp_planted_select
 
 #endif

@@ -31,10 +31,11 @@ TEXT(shared, "helpers_shared.h");
 TEXT(lock, "helpers_lock.h");
 TEXT(bell, "helpers_bell.h");
 TEXT(chan, "helpers_chan.h");
+TEXT(select, "helpers_select.h");
 
-static const char *const helpers[] = {bgp_text_types, bgp_text_task,  bgp_text_time,
-                                      bgp_text_scope, bgp_text_group, bgp_text_shared,
-                                      bgp_text_lock,  bgp_text_bell,  bgp_text_chan};
+static const char *const helpers[] = {
+    bgp_text_types,  bgp_text_task, bgp_text_time, bgp_text_scope, bgp_text_group,
+    bgp_text_shared, bgp_text_lock, bgp_text_bell, bgp_text_chan,  bgp_text_select};
 
 /* What is shared: the section that says what it is, and what comes behind that; it is made and
  * looked at by begin_<name> and finish_<name>. */

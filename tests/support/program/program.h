@@ -27,7 +27,7 @@
 struct bgp_kind;
 
 enum {
-    BGP_LIST = 6,       /* tasks that one operation names, at most */
+    BGP_LIST = 6,       /* tasks, or cases, that one operation names, at most */
     BGP_BLOCKS = 3,     /* blocks within each other, at most */
     BGP_NONE = 0xffff,  /* no task */
     BGP_TASKS = 0xfff0, /* of a program, at most */

@@ -192,7 +192,7 @@ static int simpler_op(struct shrinker *s, uint32_t i)
             helped |= s->next.nops == s->best->nops && attempt(s);
         }
     }
-    for (unsigned k = 0; (flags & BGP_WHOM) != 0 && k < s->best->op[i].n;) {
+    for (unsigned k = 0; (flags & (BGP_WHOM | BGP_CASES)) != 0 && k < s->best->op[i].n;) {
         struct bgp_op *op = &begin(s)->op[i];
         op->list[k] = op->list[--op->n];
         bgp_tidy(&s->next, NULL);
