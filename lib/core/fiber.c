@@ -66,10 +66,7 @@ BGI_INLINE void switched_in(bgi_worker *w)
         bgi_fiber *left = w->commit_fiber;
         w->commit = NULL;
         if (run_commit(w, commit, left)) {
-            struct bgi_link *displaced = bgi_runq_put_next(&w->queue, &left->item.link);
-            if (displaced != NULL) {
-                bgi_push(w, bgi_item_of(displaced));
-            }
+            bgi_ready(w->sched, &left->item);
         }
     }
 }

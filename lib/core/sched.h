@@ -12,9 +12,11 @@
  *   work in a queue there is a worker that is awake and will look, or has just been woken to look
  *   (queue/eventcount.h has the argument in full). At most half of the workers search at once.
  *
- *   An item put in the next slot wakes nobody: its worker takes it as soon as the present task
- *   waits, and moving it would cost more than that. Should the present task not wait, the monitor
- *   has the item stolen within two of its periods.
+ *   An item put in the next slot wakes nobody, as a rule: its worker takes it as soon as the
+ *   present task waits, and moving it would cost more than that. Where that proves wrong again and
+ *   again, as the tasks compute for some microseconds first, a sleeper is woken (core/submit.c).
+ *   Should the present task not wait at all, the monitor has the item stolen within two of its
+ *   periods.
  *
  * Idle words, and their partners
  *   searching  how many search; fetch_add by whoever wakes a sleeper (on its behalf) or starts to
@@ -23,6 +25,8 @@
  *   leader_until  until when it will sleep, INT64_MIN.. while it is being worked out (core/park.c).
  *
  *   held_up    a worker is stuck: stored by the monitor (release), read by searchers (acquire).
+ *   robbed     its next slot was taken: stored by thieves, taken back by the worker (core/steal.c).
+ *              Relaxed: a hint.
  *   budget     counted down by its worker with plain stores; the monitor may store 1, which the
  * owner may overwrite: the monitor then does it again. Relaxed: it guards no data.
  *
@@ -87,6 +91,7 @@ typedef struct bgi_worker {
     struct bgi_random random;
     int searching;
     int is_spare;
+    unsigned tell_in, tell_every; /* items in the next slot until it wakes somebody (submit.c) */
     /* Others look at these. */
     bgi_runq queue;
     bgi_deque forks;
@@ -97,6 +102,7 @@ typedef struct bgi_worker {
     int has_thread;
     bgi_atomic tid; /* the kernel's number of the thread; stored once by it, read by the monitor */
     bgi_atomic held_up; /* the monitor: it is stuck; whoever searches may settle its timers */
+    bgi_atomic robbed;  /* a thief has taken its next slot (core/steal.c) */
     /* The monitor's. */
     bgi_word seen_tick;
     unsigned same_tick;

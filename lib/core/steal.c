@@ -2,9 +2,21 @@
  * The search of a worker that has nothing left: other workers' queues, in a random order, the
  * injector, and timers that are due and nobody fires.
  *
- * The next slot of a victim is left alone until the last round: its owner will most likely take it
- * at once, and then nothing was gained by moving it. The search is bounded; what it may miss is the
- * concern of the second look before sleeping (core/park.c).
+ * The next slot of a victim is left alone until the last round, and then it is taken only if its
+ * owner has been at the same item since the round before, some microseconds: else it will most
+ * likely take it at once, and nothing is gained by moving it. For an owner that goes from item to
+ * item comes to its next slot soon: only forks come first each time, which thieves take as well,
+ * and tasks that end one into another. One that does not go on is robbed by whoever searches, at
+ * the latest by a worker that the monitor has woken. An owner who is robbed is told, so that it has
+ * others woken sooner (core/submit.c). The search is bounded; what it may miss is the concern of
+ * the second look before sleeping (core/park.c).
+ *
+ *   robbed  0 -> 1 by a thief, after it has taken the next slot
+ *           1 -> 0 by the owner, when it next has somebody woken
+ *
+ * All of that are hints, so it is relaxed: an old tick takes an item from an owner about to run it,
+ * or leaves it there until the next search; a mark that is lost makes a wake-up come later. The
+ * item itself is passed on by the compare-and-swap of the slot (queue/runq.h).
  */
 #include "base/clock.h"
 #include "core/sched.h"
@@ -14,7 +26,9 @@
 #define BGI_SEARCH_PAUSES 32
 #endif
 
-enum { ROUNDS = BGI_SEARCH_ROUNDS, PAUSES = BGI_SEARCH_PAUSES };
+enum { ROUNDS = BGI_SEARCH_ROUNDS, PAUSES = BGI_SEARCH_PAUSES, FULL_MOST = 8 };
+
+_Static_assert(ROUNDS >= 2, "a next slot is looked at in one round and taken in the next");
 
 /* At most half of the workers search; the others would only disturb them. */
 static int start_searching(bgi_worker *w)
@@ -42,16 +56,54 @@ void bgi_stop_searching(bgi_worker *w)
     }
 }
 
-static bgi_item *steal_from(bgi_worker *w, bgi_worker *victim, int last_round)
+/* Victims whose next slots were full in the last round but one, and what they were at. */
+struct full {
+    unsigned n; /* of the places; the first is for one that is known to be stuck */
+    struct {
+        bgi_worker *victim;
+        bgi_word tick;
+    } of[FULL_MOST];
+};
+
+static void look_at_next(struct full *full, bgi_worker *victim)
+{
+    if (bgi_load_ptr(&victim->queue.next) == NULL) {
+        return;
+    }
+    unsigned at = 0;
+    if (bgi_load(&victim->held_up) == 0) {
+        if (full->n == FULL_MOST) {
+            return;
+        }
+        at = full->n++;
+    }
+    full->of[at].victim = victim;
+    full->of[at].tick = bgi_load(&victim->tick);
+}
+
+static bgi_item *steal_next(const struct full *full)
+{
+    for (unsigned i = 0; i < full->n; i++) {
+        bgi_worker *victim = full->of[i].victim;
+        if (victim == NULL || bgi_load(&victim->tick) != full->of[i].tick) {
+            continue;
+        }
+        struct bgi_link *l = bgi_runq_steal_next(&victim->queue);
+        if (l != NULL) {
+            bgi_store(&victim->robbed, 1); /* partner: tell_of_next */
+            return bgi_item_of(l);
+        }
+    }
+    return NULL;
+}
+
+static bgi_item *steal_from(bgi_worker *w, bgi_worker *victim)
 {
     void *fork;
     if (bgi_deque_size(&victim->forks) != 0 && bgi_deque_steal(&victim->forks, &fork) == 1) {
         return fork;
     }
     struct bgi_link *l = bgi_runq_steal(&victim->queue, &w->queue);
-    if (l == NULL && last_round) {
-        l = bgi_runq_steal_next(&victim->queue);
-    }
     return l == NULL ? NULL : bgi_item_of(l);
 }
 
@@ -96,6 +148,9 @@ bgi_item *bgi_search(bgi_worker *w)
     if (!start_searching(w)) {
         return steal_timers(w);
     }
+    struct full full;
+    full.n = 1;
+    full.of[0].victim = NULL;
     for (int round = 0; round < ROUNDS; round++) {
         bgi_word used = bgi_load_acquire(&s->used);
         uint32_t at = bgi_random_below(&w->random, (uint32_t)used);
@@ -104,11 +159,19 @@ bgi_item *bgi_search(bgi_worker *w)
             if (victim == w) {
                 continue;
             }
-            bgi_item *item = steal_from(w, victim, round == ROUNDS - 1);
+            bgi_item *item = steal_from(w, victim);
             if (item != NULL) {
                 bgi_count_owned(&w->steals, 1);
                 return item;
             }
+            if (round == ROUNDS - 2) {
+                look_at_next(&full, victim);
+            }
+        }
+        bgi_item *next = round == ROUNDS - 1 ? steal_next(&full) : NULL;
+        if (next != NULL) {
+            bgi_count_owned(&w->steals, 1);
+            return next;
         }
         if (bgi_injector_size(&s->injector) != 0 || bgi_load_acquire(&s->stopping)) {
             return NULL; /* the loop takes it from there */

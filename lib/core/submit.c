@@ -3,6 +3,8 @@
  */
 #include "core/sim.h"
 
+enum { TELL_SELDOM = 4096 }; /* a wake-up for each item of so many to twice as many, at least */
+
 /* Wakes a sleeper that has been counted as searching; 0 when there is none. */
 static int wake_one(bgi_sched *s)
 {
@@ -89,6 +91,29 @@ void bgi_submit(bgi_sched *s, bgi_item *item)
     }
 }
 
+/*
+ * An item has gone to the next slot while other workers sleep. If this one goes on for long before
+ * it takes it, somebody else had better: who has been handed a lock, the next stage of a pipeline,
+ * and all that waits for them in turn, would wait for what this one computes. If it takes it soon,
+ * a wake-up is in vain, and dear. Which of the two it is nobody knows beforehand, but a thief that
+ * comes finds out (core/steal.c). So a sleeper is woken every so many times: hardly ever, unless
+ * thieves find something worth taking, and each time as long as they do.
+ *
+ * A wake-up that is put off, or is not made as somebody searches already, loses nothing: what stays
+ * in the slot while its owner goes on for long is the monitor's concern, as ever.
+ */
+BGI_NOINLINE static void tell_of_next(bgi_worker *w)
+{
+    if (bgi_load(&w->robbed) != 0) { /* partner: steal_next */
+        bgi_store(&w->robbed, 0);
+        w->tell_every /= 16;
+    } else if (w->tell_every < TELL_SELDOM) {
+        w->tell_every = 2 * w->tell_every + 1;
+    }
+    w->tell_in = w->tell_every;
+    bgi_notify(w->sched);
+}
+
 void bgi_ready(bgi_sched *s, bgi_item *item)
 {
     bgi_worker *w = bgi_worker_self();
@@ -96,6 +121,8 @@ void bgi_ready(bgi_sched *s, bgi_item *item)
         struct bgi_link *displaced = bgi_runq_put_next(&w->queue, &item->link);
         if (displaced != NULL) {
             bgi_push(w, bgi_item_of(displaced));
+        } else if (s->workers > 1 && bgi_ec_waiting(&s->idle) != 0 && w->tell_in-- == 0) {
+            tell_of_next(w);
         }
     } else {
         inject(s, item);

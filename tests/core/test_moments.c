@@ -56,6 +56,16 @@ static unsigned yields;
 /* Who destroys has seen a visitor: it goes. */
 static int met_yield(void);
 
+static void (*while_searching)(void);
+
+static void met_pause(void)
+{
+    if (while_searching != NULL) {
+        while_searching();
+    }
+}
+
+#define bgi_pause met_pause
 #define bgi_cas met_cas
 #define bgi_deque_steal met_steal
 #define prctl met_prctl
@@ -65,6 +75,7 @@ static int met_yield(void);
 #include "core/steal.c"
 #include "core/submit.c"
 #include "core/worker.c"
+#undef bgi_pause
 #undef bgi_cas
 #undef bgi_deque_steal
 #undef sched_yield
@@ -170,7 +181,7 @@ Test(moments, nobody_sleeps_once_it_is_stopped)
     end();
 }
 
-static bgi_item item[4];
+static bgi_item item[16];
 
 static void an_item_comes(bgi_atomic *leader)
 {
@@ -214,11 +225,11 @@ Test(moments, the_fork_is_gone_but_the_queue_is_there)
     cr_assert_eq(bgi_deque_push(&s->worker[1].forks, &item[0]), 0);
     cr_assert_eq(bgi_runq_push(&s->worker[1].queue, &item[1].link, &chain), 0);
     thief = another_thief;
-    cr_assert_eq(steal_from(&s->worker[0], &s->worker[1], 0), &item[1]);
+    cr_assert_eq(steal_from(&s->worker[0], &s->worker[1]), &item[1]);
     cr_assert_eq(stolen, &item[0]);
-    cr_assert_null(steal_from(&s->worker[0], &s->worker[1], 1));
+    cr_assert_null(steal_from(&s->worker[0], &s->worker[1]));
     cr_assert_eq(bgi_deque_push(&s->worker[1].forks, &item[2]), 0);
-    cr_assert_eq(steal_from(&s->worker[0], &s->worker[1], 0), &item[2]);
+    cr_assert_eq(steal_from(&s->worker[0], &s->worker[1]), &item[2]);
     end();
 }
 
@@ -232,6 +243,245 @@ Test(moments, a_stopped_search_ends)
     cr_assert(w->searching);
     bgi_stop_searching(w);
     cr_assert_eq(bgi_load(&s->searching), 0);
+    end();
+}
+
+/* ---- next slots ---- */
+
+static void the_victim_goes_on(void)
+{
+    bgi_worker_count(&here->worker[1]);
+}
+
+static void the_victim_takes_it(void)
+{
+    (void)bgi_runq_pop_next(&here->worker[1].queue);
+}
+
+/* In the slot of worker 1, or of each one from there on. */
+static void fill_next(unsigned workers)
+{
+    for (unsigned i = 1; i < workers; i++) {
+        cr_assert_null(bgi_runq_put_next(&here->worker[i].queue, &item[i].link));
+    }
+}
+
+static void search_ends(bgi_worker *w)
+{
+    while_searching = NULL;
+    bgi_stop_searching(w);
+    bgi_store(&here->searching, 0);
+}
+
+Test(moments, a_next_slot_is_left_to_who_is_about_to_take_it)
+{
+    bgi_sched *s = new_sched(2);
+    bgi_worker *w = &s->worker[0];
+    fill_next(2);
+    while_searching = the_victim_goes_on;
+    cr_assert_null(bgi_search(w));
+    search_ends(w);
+    cr_assert_eq(bgi_load(&s->worker[1].robbed), 0);
+    cr_assert_eq(bgi_search(w), &item[1], "it has been at the same item throughout");
+    search_ends(w);
+    cr_assert_eq(bgi_load(&s->worker[1].robbed), 1);
+    bgi_store(&s->worker[1].robbed, 0);
+    fill_next(2);
+    while_searching = the_victim_takes_it;
+    cr_assert_null(bgi_search(w));
+    search_ends(w);
+    cr_assert_eq(bgi_load(&s->worker[1].robbed), 0);
+    end();
+}
+
+static unsigned pauses;
+
+/* At the last pause before the last round. */
+static int after_the_look(void)
+{
+    return ++pauses == PAUSES + 2 * PAUSES + 4 * PAUSES;
+}
+
+static void it_takes_it_after_the_look(void)
+{
+    if (after_the_look()) {
+        the_victim_takes_it();
+    }
+}
+
+Test(moments, a_next_slot_that_was_full_is_empty)
+{
+    bgi_sched *s = new_sched(2);
+    bgi_worker *w = &s->worker[0];
+    fill_next(2);
+    pauses = 0;
+    while_searching = it_takes_it_after_the_look;
+    cr_assert_null(bgi_search(w));
+    search_ends(w);
+    cr_assert_eq(bgi_load(&s->worker[1].robbed), 0);
+    end();
+}
+
+static void empty_next(unsigned workers)
+{
+    for (unsigned i = 1; i < workers; i++) {
+        (void)bgi_runq_pop_next(&here->worker[i].queue);
+    }
+}
+
+static unsigned computing; /* the one worker that stays at its item */
+
+static void all_others_go_on(void)
+{
+    if (after_the_look()) {
+        for (unsigned i = 1; i < here->workers; i++) {
+            if (i != computing) {
+                bgi_worker_count(&here->worker[i]);
+            }
+        }
+    }
+}
+
+Test(moments, of_several_next_slots_that_of_a_worker_that_computes_is_taken)
+{
+    bgi_sched *s = new_sched(5);
+    bgi_worker *w = &s->worker[0];
+    for (computing = 1; computing < 5; computing++) {
+        for (int i = 0; i < 10; i++) { /* wherever the search begins */
+            fill_next(5);
+            pauses = 0;
+            while_searching = all_others_go_on;
+            cr_assert_eq(bgi_search(w), &item[computing]);
+            search_ends(w);
+            empty_next(5);
+        }
+    }
+    end();
+}
+
+Test(moments, of_many_next_slots_that_of_a_stuck_worker_is_taken)
+{
+    enum { MANY = FULL_MOST + 4 };
+    bgi_sched *s = new_sched(MANY);
+    bgi_worker *w = &s->worker[0];
+    for (unsigned stuck = 1; stuck < MANY; stuck++) {
+        for (int i = 0; i < 10; i++) {
+            fill_next(MANY);
+            bgi_store(&s->worker[stuck].held_up, 1);
+            cr_assert_eq(bgi_search(w), &item[stuck]);
+            search_ends(w);
+            bgi_store(&s->worker[stuck].held_up, 0);
+            empty_next(MANY);
+        }
+    }
+    end();
+}
+
+/* How many items go to the next slot until a sleeper is woken; at most `most`. */
+static unsigned until_told(bgi_worker *w, unsigned most)
+{
+    unsigned n = 0;
+    bgi_word sleepers = bgi_ec_waiting(&here->idle);
+    while (n < most && bgi_ec_waiting(&here->idle) == sleepers) {
+        bgi_ready(here, &item[1]);
+        (void)bgi_runq_pop_next(&w->queue);
+        n++;
+    }
+    if (bgi_ec_waiting(&here->idle) != sleepers) {
+        bgi_store(&here->searching, 0);
+        sleep_announced(1);
+    }
+    return n;
+}
+
+Test(moments, others_are_told_of_next_slots_as_often_as_they_are_of_use)
+{
+    bgi_sched *s = new_sched(2);
+    bgi_worker *w = &s->worker[0];
+    bgi_worker_tls = w;
+    cr_assert_eq(until_told(w, 10), 10, "nobody sleeps");
+    sleep_announced(1);
+    unsigned last = until_told(w, 1);
+    cr_assert_eq(last, 1);
+    for (unsigned every = 2; every <= 2 * TELL_SELDOM; every *= 2) {
+        last = until_told(w, 4 * TELL_SELDOM);
+        cr_assert_eq(last, every, "half as often each time");
+    }
+    cr_assert_eq(until_told(w, 4 * TELL_SELDOM), last, "but not more seldom than that");
+    for (unsigned every = last / 16; every >= 1; every /= 16) {
+        bgi_store(&w->robbed, 1);
+        (void)until_told(w, 4 * TELL_SELDOM);
+        cr_assert_eq(bgi_load(&w->robbed), 0);
+        cr_assert_eq(until_told(w, 4 * TELL_SELDOM), every);
+        w->tell_every = (w->tell_every - 1) / 2; /* as if it had not been in vain */
+        w->tell_in = w->tell_every;
+    }
+    bgi_worker_tls = NULL;
+    end();
+}
+
+/* Worker 0 is at an item that computes, and makes another one ready. How many times it has to until
+ * worker 1, who sleeps, is woken and runs one. Worker 0 takes the others itself. */
+static unsigned until_one_is_taken(bgi_sched *s, unsigned most)
+{
+    bgi_worker *w = &s->worker[0], *other = &s->worker[1];
+    for (unsigned n = 1; n <= most; n++) {
+        bgi_worker_tls = w;
+        bgi_ready(s, &item[1]);
+        if (bgi_ec_waiting(&s->idle) != 0) {
+            cr_assert_eq(bgi_runq_pop(&w->queue), &item[1].link);
+            bgi_worker_count(w);
+            continue;
+        }
+        bgi_worker_tls = other;
+        other->searching = bgi_ec_cancel(&s->idle, &other->node);
+        cr_assert_eq(bgi_search(other), &item[1]);
+        bgi_stop_searching(other);
+        cr_assert_eq(bgi_load(&s->searching), 0);
+        sleep_announced(1);
+        return n;
+    }
+    return 0;
+}
+
+/* The same until one is taken each time: how many items in all. */
+static unsigned until_each_is_taken(bgi_sched *s)
+{
+    unsigned items = 0, last = 0;
+    while (last != 1 || s->worker[0].tell_every != 0) {
+        last = until_one_is_taken(s, 4 * TELL_SELDOM);
+        cr_assert_neq(last, 0);
+        items += last;
+    }
+    for (int i = 0; i < 100; i++) {
+        cr_assert_eq(until_one_is_taken(s, 1), 1);
+    }
+    return items;
+}
+
+Test(moments, what_lies_beside_a_task_that_computes_is_taken_by_a_sleeper)
+{
+    bgi_sched *s = new_sched(2);
+    bgi_worker *w = &s->worker[0];
+    sleep_announced(1);
+    cr_assert_eq(until_one_is_taken(s, 1), 1, "the first time");
+    cr_assert_leq(until_each_is_taken(s), 3, "and soon each time");
+    w->tell_every = 2 * TELL_SELDOM - 1; /* as if wakers had always waited at once */
+    w->tell_in = w->tell_every;
+    bgi_store(&w->robbed, 0);
+    cr_assert_leq(until_each_is_taken(s), 5 * TELL_SELDOM, "or as soon as it proves right");
+    bgi_worker_tls = NULL;
+    end();
+}
+
+Test(moments, one_worker_tells_nobody)
+{
+    bgi_sched *s = new_sched(1);
+    bgi_worker_tls = &s->worker[0];
+    sleep_announced(0); /* though there was somebody */
+    bgi_ready(s, &item[1]);
+    cr_assert_eq(bgi_ec_waiting(&s->idle), 1);
+    bgi_worker_tls = NULL;
     end();
 }
 

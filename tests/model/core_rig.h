@@ -123,6 +123,9 @@ RIG_UNUSED static void rig_worker_setup(unsigned i, bg_time now)
     bgi_random_seed(&w->random, i);
     w->searching = 0;
     w->is_spare = i >= S.workers;
+    w->tell_in = 0;
+    w->tell_every = 0;
+    bgi_store(&w->robbed, 0);
     bgi_store(&w->queue.tail, 0);
     bgi_store(&w->queue.next, 0);
     bgi_store(&w->queue.head, 0);

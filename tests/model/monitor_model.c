@@ -151,3 +151,24 @@ MC_MODEL(stuck_queue, .name = "monitor/queue_of_a_stuck_worker",
          .says = "the monitor wakes a sleeper for what waits behind a stuck worker", .bound = 2,
          .setup = stuck, .thread = {push_and_stick, sleep_then_run_1, watch_what_was_pushed},
          .check = a_ran);
+
+/* ---- a stuck worker that has told nobody of its next slot ---- */
+
+static void ready_and_stick(void)
+{
+    bgi_worker_tls = &W[0];
+    bgi_ready(&S, rig_fill(&A));
+    bgi_store_release(&pushed, 1);
+}
+
+static void stuck_and_silent(void)
+{
+    stuck();
+    W[0].tell_in = 1000;
+    W[0].tell_every = 1000;
+}
+
+MC_MODEL(stuck_next, .name = "monitor/next_slot_of_a_stuck_worker",
+         .says = "the monitor wakes a sleeper for the next slot of a stuck worker that woke nobody",
+         .bound = 2, .setup = stuck_and_silent,
+         .thread = {ready_and_stick, sleep_then_run_1, watch_what_was_pushed}, .check = a_ran);

@@ -21,6 +21,17 @@ static void sleep_then_run_2(void)
     rig_run_one(&W[2]);
 }
 
+static void search_once(bgi_worker *w)
+{
+    bgi_item *item = bgi_search(w);
+    if (w->searching) {
+        bgi_stop_searching(w);
+    }
+    if (item != NULL) {
+        item->run(w, item);
+    }
+}
+
 /* ---- two who start at once ---- */
 
 static void search_0(void)
@@ -116,6 +127,78 @@ MC_MODEL(next_slot, .name = "search/next_slot",
          .says = "what is put in the next slot is run once, by its owner or a thief", .setup = slot,
          .thread = {owner_takes, thief_takes}, .check = one_got_it);
 
+/* The owner goes on to other items meanwhile, as its tick tells. */
+
+static void owner_goes_on(void)
+{
+    bgi_worker_count(&W[0]);
+    owner_takes();
+    bgi_worker_count(&W[0]);
+}
+
+MC_MODEL(next_slot_goes_on, .name = "search/next_slot_of_one_that_goes_on",
+         .says = "likewise when the owner goes from item to item", .setup = slot,
+         .thread = {owner_goes_on, thief_takes}, .check = one_got_it);
+
+/* ---- the next slot of an owner that computes: somebody who sleeps is told ---- */
+
+static void ready_and_compute(void)
+{
+    bgi_worker_tls = &W[0];
+    mc_await_equal(&S.idle.waiting, S.workers - 1);
+    bgi_ready(&S, rig_fill(&A));
+}
+
+static void next_slots_are_told_of(void)
+{
+    rig_setup(2, 0, 0);
+}
+
+MC_MODEL(told, .name = "search/next_slot_of_one_that_computes",
+         .says = "a sleeper is woken for the next slot of a worker that goes on computing, and "
+                 "takes what is there",
+         .setup = next_slots_are_told_of, .thread = {ready_and_compute, sleep_then_run_1},
+         .check = all_ran);
+
+/* Who was robbed tells of each item; of two wake-ups the second may be left out, as somebody
+ * searches. What is left in the slot then its owner takes. */
+
+static void ready_twice(void)
+{
+    bgi_worker_tls = &W[0];
+    mc_await_equal(&S.idle.waiting, S.workers - 1);
+    bgi_ready(&S, rig_fill(&A));
+    bgi_ready(&S, rig_fill(&B));
+    struct bgi_link *l;
+    while ((l = bgi_runq_pop(&W[0].queue)) != NULL) {
+        bgi_item_of(l)->run(&W[0], bgi_item_of(l));
+    }
+    bgi_sched_stop(&S);
+}
+
+static void sleep_then_search_1(void)
+{
+    bgi_park(&W[1]);
+    search_once(&W[1]);
+}
+
+static void sleep_then_search_2(void)
+{
+    bgi_park(&W[2]);
+    search_once(&W[2]);
+}
+
+static void robbed_before(void)
+{
+    rig_setup(3, 0, 0);
+    bgi_store(&W[0].robbed, 1);
+}
+
+MC_MODEL(robbed, .name = "search/robbed_owner",
+         .says = "an owner that is robbed, or not, as it tells of its items: each is run once",
+         .bound = 1, .quick = 1, .setup = robbed_before,
+         .thread = {ready_twice, sleep_then_search_1, sleep_then_search_2}, .check = all_ran);
+
 /* ---- timers nobody else settles ---- */
 
 static void start_fresh_and_stick(void)
@@ -134,13 +217,7 @@ static void look(void)
 
 static void search_for_timers(void)
 {
-    bgi_item *item = bgi_search(&W[1]);
-    if (W[1].searching) {
-        bgi_stop_searching(&W[1]);
-    }
-    if (item != NULL) {
-        item->run(&W[1], item);
-    }
+    search_once(&W[1]);
 }
 
 static void stuck_with_a_timer(void)
