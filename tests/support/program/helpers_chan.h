@@ -179,12 +179,27 @@ static inline int token(int t, int i, int only_try, int n, bg_duration d)
     return r;
 }
 
-/*@ producer: types */
+/*@ await_own: types */
+/* Awaits a task that t has spawned besides, which uses what is on t's stack. */
+static inline int await_own(int t, bg_task *task, word *ended)
+{
+    int r = bg_await(task);
+    if (r != -ECANCELED && r != -ETIMEDOUT) { /* else it may never have begun */
+        CHECK(t, load_acquire(ended) == 1);
+    }
+    while (r == 0 && load_acquire(ended) == 0) { /* or worse would follow */
+        bg_yield();
+    }
+    return r;
+}
+
+/*@ producer: await_own */
 /* A task that sends the numbers from 0 to n - 1, and closes the channel. */
 struct producer {
     int n, sent;
     bg_chan *chan;
     bg_task *task;
+    word ended;
 };
 
 static inline int produce(void *arg)
@@ -197,6 +212,7 @@ static inline int produce(void *arg)
     CHECK(-1, r == 0 || r == -EPIPE || r == -ECANCELED || r == -ETIMEDOUT);
     r = r == 0 && p->sent < p->n ? -EIO : r;
     (void)bg_close(p->chan);
+    store_release(&p->ended, 1);
     return r;
 }
 
@@ -215,7 +231,7 @@ static inline void end_producer(int t, struct producer *p, int got, int cut_shor
     if (cut_short) {
         (void)bg_close(p->chan);
     }
-    int r = bg_await(p->task);
+    int r = await_own(t, p->task, &p->ended);
     CHECK(t, r == 0 || cut_short || load(&leaving) != 0);
     while (bg_try_recv(p->chan, NULL) == 0) {
         CHECK(t, cut_short);

@@ -112,11 +112,14 @@ static inline int merge(int t, int n, int room)
         int r = bg_select(BG_RECV(is_open[0] ? p[0].chan : NULL, &k[0], &result[0]),
                           BG_RECV(is_open[1] ? p[1].chan : NULL, &k[1], &result[1]));
         failed = after_wait(t, sure, r < 0 ? r : 0);
-        CHECK(t, r <= 1);
-        if (r < 0 || r > 1) {
-            continue;
+        if (r < 0) {
+            break;
         }
-        CHECK(t, is_open[r] && k[1 - r] == -1);
+        if (r > 1 || !is_open[r] || k[1 - r] != -1) {
+            CHECK(t, !"the case that was taken");
+            failed = -EIO;
+            break;
+        }
         if (result[r] == -EPIPE) {
             is_open[r] = 0;
         } else {
@@ -126,15 +129,16 @@ static inline int merge(int t, int n, int room)
     }
     end_producer(t, &p[0], got[0], failed != 0);
     end_producer(t, &p[1], got[1], failed != 0);
-    return failed;
+    return failed == -EIO ? 0 : failed;
 }
 
-/*@ scatter: might_miss_it, waited */
+/*@ scatter: await_own, might_miss_it, waited */
 /* A task that receives growing numbers until the channel is closed. */
 struct consumer {
     int got, last;
     bg_chan *chan;
     bg_task *task;
+    word ended;
 };
 
 static inline int consume(void *arg)
@@ -148,6 +152,7 @@ static inline int consume(void *arg)
     }
     CHECK(-1, r == -EPIPE || r == -ECANCELED || r == -ETIMEDOUT);
     (void)bg_close(c->chan);
+    store_release(&c->ended, 1);
     return r == -EPIPE ? 0 : r;
 }
 
@@ -164,7 +169,7 @@ static inline void end_consumer(int t, struct consumer *c, int sent)
 {
     int left = 0;
     (void)bg_close(c->chan);
-    int r = bg_await(c->task);
+    int r = await_own(t, c->task, &c->ended);
     while (bg_try_recv(c->chan, NULL) == 0) {
         left++;
     }

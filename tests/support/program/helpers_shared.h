@@ -1,6 +1,7 @@
 /*
  * Helpers (helpers_types.h): what tasks share, by number. The interpreter and printed programs have
- * an array of each that is used: locks[LOCKS], bells[BELLS], signs[SIGNS + 1], chans[CHANS].
+ * an array of each that is used: locks[LOCKS], bells[BELLS], signs[SIGNS + 1], chans[CHANS];
+ * and `blocked`.
  *
  * A field that is no word is written by who holds the lock beside it, or before what makes it
  * known: that no other reads it meanwhile is one of the things that the thread sanitizer sees.
@@ -79,6 +80,12 @@ struct chan {
     word seen[SEEN]; /* receiver, sender, the latest ticket */
     bg_chan *pool;
     int holder[CHANS]; /* of a token, and 1 */
+};
+
+/*@ blocked_types: types */
+/* Blocking calls: asked for, begun and ended on whatever thread, returned from, not waited for. */
+struct blocked {
+    word asked, begun, ended, returned, cut_short;
 };
 
 #endif

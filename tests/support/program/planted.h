@@ -50,6 +50,9 @@ enum bgp_planted {
     PLANTED_TWO_CASES,     /* a select takes another case as well */
     PLANTED_WRONG_CASE,    /* a select of several cases names the one before */
     PLANTED_EARLY_AFTER,   /* a select does not wait long enough */
+    PLANTED_OTHERS_RESULT, /* a blocking call returns what the one before it has returned */
+    PLANTED_CALLED_TWICE,  /* the second blocking call is made twice */
+    PLANTED_NOT_CALLED,    /* a blocking call without a copy is not made */
     PLANTED_LEAK,          /* a descriptor stays open */
     PLANTED_ALL
 };
@@ -330,6 +333,25 @@ static inline int bgp_planted_select(bg_case *cases, size_t n)
     return r > 0 && bgp_planted == PLANTED_WRONG_CASE ? r - 1 : r;
 }
 
+static inline int bgp_planted_blocking_copy(bg_fn fn, const void *arg, size_t size)
+{
+    if (bgp_strikes(PLANTED_CALLED_TWICE, 2)) {
+        (void)bg_blocking_copy(fn, arg, size);
+    }
+    int r = bg_blocking_copy(fn, arg, size);
+    if (bgp_planted == PLANTED_OTHERS_RESULT) {
+        int before = bgp_planted_inside;
+        bgp_planted_inside = r;
+        return before;
+    }
+    return r;
+}
+
+static inline int bgp_planted_blocking(bg_fn fn, void *arg)
+{
+    return bgp_planted == PLANTED_NOT_CALLED ? 0 : bg_blocking(fn, arg);
+}
+
 #define bg_sleep bgp_planted_sleep
 #define bg_after bgp_planted_after
 #define bg_timer_start bgp_planted_timer_start
@@ -359,5 +381,7 @@ static inline int bgp_planted_select(bg_case *cases, size_t n)
 #define bg_recv bgp_planted_recv
 #define bg_close bgp_planted_close
 #define bg_select_cases bgp_planted_select
+#define bg_blocking_copy bgp_planted_blocking_copy
+#define bg_blocking bgp_planted_blocking
 
 #endif

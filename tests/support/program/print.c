@@ -32,13 +32,14 @@ TEXT(lock, "helpers_lock.h");
 TEXT(bell, "helpers_bell.h");
 TEXT(chan, "helpers_chan.h");
 TEXT(select, "helpers_select.h");
+TEXT(block, "helpers_block.h");
 
 static const char *const helpers[] = {
-    bgp_text_types,  bgp_text_task, bgp_text_time, bgp_text_scope, bgp_text_group,
-    bgp_text_shared, bgp_text_lock, bgp_text_bell, bgp_text_chan,  bgp_text_select};
+    bgp_text_types, bgp_text_task, bgp_text_time, bgp_text_scope,  bgp_text_group, bgp_text_shared,
+    bgp_text_lock,  bgp_text_bell, bgp_text_chan, bgp_text_select, bgp_text_block};
 
 /* What is shared: the section that says what it is, and what comes behind that; it is made and
- * looked at by begin_<name> and finish_<name>. */
+ * looked at by begin_<name> and finish_<name>, where there are such. */
 static const struct shared {
     const char *name, *types, *declaration;
 } all_shared[] = {
@@ -46,6 +47,7 @@ static const struct shared {
     {"bells", "bell_types", "static struct bell bells[BELLS];\n\n"},
     {"signs", "sign_types", "static struct sign signs[SIGNS + 1];\n\n"},
     {"chans", "chan_types", "static struct chan chans[CHANS];\n\n"},
+    {"blocked", "blocked_types", "static struct blocked blocked;\n\n"},
 };
 
 enum { SHARED = sizeof all_shared / sizeof all_shared[0] };
@@ -456,8 +458,10 @@ static void print_sections(struct bgp_printer *p, int types)
 static void print_shared(struct bgp_printer *p, const char *what)
 {
     for (unsigned i = 0; i < SHARED; i++) {
-        if (is_wanted(p, all_shared[i].types)) {
-            bgp_out(p, "    %s_%s();\n", what, all_shared[i].name);
+        char name[NAME_MOST];
+        (void)snprintf(name, sizeof name, "%s_%s", what, all_shared[i].name);
+        if (is_wanted(p, name)) {
+            bgp_out(p, "    %s();\n", name);
         }
     }
 }

@@ -14,6 +14,7 @@
 
 #include "helpers_task.h"
 #include "helpers_bell.h"
+#include "helpers_block.h"
 #include "helpers_chan.h"
 #include "helpers_group.h"
 #include "helpers_lock.h"
@@ -179,6 +180,7 @@ static void make_world(const struct bgp_program *p)
     memset(w->lock, 0, sizeof w->lock);
     memset(w->bell, 0, sizeof w->bell);
     memset(w->chan, 0, sizeof w->chan);
+    memset(&w->blocked_calls, 0, sizeof w->blocked_calls);
     w->rt = NULL;
     w->trace = 0;
     store(&leaving, 0);
@@ -218,6 +220,7 @@ static void finish_world(void)
     finish_bells();
     finish_signs();
     finish_chans();
+    finish_blocked();
 }
 
 static int run_on_runtime(const struct bgp_program *p)

@@ -59,6 +59,7 @@ struct bgp_world {
     struct lock lock[LOCKS];
     struct bell bell[BELLS];
     struct chan chan[CHANS];
+    struct blocked blocked_calls;
     size_t task_room, call_room, timer_room, group_room, sign_room;
     bg_runtime *rt; /* of BGP_FOREIGN */
     word leaving, all_spawned, pending_calls, failed_calls;
@@ -75,6 +76,7 @@ extern struct bgp_world bgp_world;
 #define locks bgp_world.lock
 #define bells bgp_world.bell
 #define chans bgp_world.chan
+#define blocked bgp_world.blocked_calls
 #define leaving bgp_world.leaving
 #define all_spawned bgp_world.all_spawned
 #define pending_calls bgp_world.pending_calls
