@@ -30,9 +30,10 @@ BG_API void bg_timer_init(bg_timer *timer);
 /*
  * Has fn(arg) called once, when at least `delay` has passed. The timer is the caller's and must
  * stay in place until it has fired or bg_timer_cancel() has returned. Takes no allocation and no
- * contended lock. The timer belongs to one task or callback at a time. In a task or a callback;
- * does not suspend. Returns 0; -EINVAL for fn NULL; -EBUSY when it is pending; -EPERM outside of a
- * runtime.
+ * contended lock. The timer belongs to one task or callback at a time: a callback that starts it
+ * again leaves it to the next call, which may be under way on another worker before this one has
+ * ended. In a task or a callback; does not suspend. Returns 0; -EINVAL for fn NULL; -EBUSY when it
+ * is pending; -EPERM outside of a runtime.
  *
  * The delay counts from the runtime's next look at the clock, at the latest when the caller next
  * waits: never too short, and at most as much too long as the caller goes on computing.
