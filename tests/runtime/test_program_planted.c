@@ -119,6 +119,8 @@ static const struct expected expected[] = {
     {PLANTED_OTHERS_RESULT, BGP_CHECK, 1},
     {PLANTED_CALLED_TWICE, BGP_CHECK, 1},
     {PLANTED_NOT_CALLED, BGP_CHECK, 1},
+    {PLANTED_SET_TWICE, BGP_CHECK, 1},
+    {PLANTED_NO_VALUE, BGP_CHECK, 1},
     {PLANTED_LEAK, BGP_CHECK, 0},
 };
 

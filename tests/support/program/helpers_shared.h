@@ -1,7 +1,7 @@
 /*
  * Helpers (helpers_types.h): what tasks share, by number. The interpreter and printed programs have
- * an array of each that is used: locks[LOCKS], bells[BELLS], signs[SIGNS + 1], chans[CHANS];
- * and `blocked`.
+ * an array of each that is used: locks[LOCKS], bells[BELLS], signs[SIGNS + 1], chans[CHANS],
+ * futures[FUTURES]; and `blocked`.
  *
  * A field that is no word is written by who holds the lock beside it, or before what makes it
  * known: that no other reads it meanwhile is one of the things that the thread sanitizer sees.
@@ -86,6 +86,16 @@ struct chan {
 /* Blocking calls: asked for, begun and ended on whatever thread, returned from, not waited for. */
 struct blocked {
     word asked, begun, ended, returned, cut_short;
+};
+
+/*@ future_types: types */
+enum { FUTURES = 3 };
+
+/* A future, and what it was set to, and what was seen: a task's number twice, or, when it has
+ * failed, and 1; and 1 more. */
+struct future {
+    bg_future *future;
+    word settling, settled, value, seen;
 };
 
 #endif

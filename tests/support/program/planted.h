@@ -53,6 +53,8 @@ enum bgp_planted {
     PLANTED_OTHERS_RESULT, /* a blocking call returns what the one before it has returned */
     PLANTED_CALLED_TWICE,  /* the second blocking call is made twice */
     PLANTED_NOT_CALLED,    /* a blocking call without a copy is not made */
+    PLANTED_SET_TWICE,     /* a future that has been set says that it has not */
+    PLANTED_NO_VALUE,      /* the second wait for a future does not wait */
     PLANTED_LEAK,          /* a descriptor stays open */
     PLANTED_ALL
 };
@@ -352,6 +354,17 @@ static inline int bgp_planted_blocking(bg_fn fn, void *arg)
     return bgp_planted == PLANTED_NOT_CALLED ? 0 : bg_blocking(fn, arg);
 }
 
+static inline int bgp_planted_future_set(bg_future *future, const void *value)
+{
+    int r = bg_future_set(future, value);
+    return bgp_planted == PLANTED_SET_TWICE ? 0 : r;
+}
+
+static inline int bgp_planted_future_wait(bg_future *future, void *value)
+{
+    return bgp_strikes(PLANTED_NO_VALUE, 2) ? 0 : bg_future_wait(future, value);
+}
+
 #define bg_sleep bgp_planted_sleep
 #define bg_after bgp_planted_after
 #define bg_timer_start bgp_planted_timer_start
@@ -383,5 +396,7 @@ static inline int bgp_planted_blocking(bg_fn fn, void *arg)
 #define bg_select_cases bgp_planted_select
 #define bg_blocking_copy bgp_planted_blocking_copy
 #define bg_blocking bgp_planted_blocking
+#define bg_future_set bgp_planted_future_set
+#define bg_future_wait bgp_planted_future_wait
 
 #endif

@@ -33,10 +33,11 @@ TEXT(bell, "helpers_bell.h");
 TEXT(chan, "helpers_chan.h");
 TEXT(select, "helpers_select.h");
 TEXT(block, "helpers_block.h");
+TEXT(future, "helpers_future.h");
 
 static const char *const helpers[] = {
     bgp_text_types, bgp_text_task, bgp_text_time, bgp_text_scope,  bgp_text_group, bgp_text_shared,
-    bgp_text_lock,  bgp_text_bell, bgp_text_chan, bgp_text_select, bgp_text_block};
+    bgp_text_lock,  bgp_text_bell, bgp_text_chan, bgp_text_select, bgp_text_block, bgp_text_future};
 
 /* What is shared: the section that says what it is, and what comes behind that; it is made and
  * looked at by begin_<name> and finish_<name>, where there are such. */
@@ -47,6 +48,7 @@ static const struct shared {
     {"bells", "bell_types", "static struct bell bells[BELLS];\n\n"},
     {"signs", "sign_types", "static struct sign signs[SIGNS + 1];\n\n"},
     {"chans", "chan_types", "static struct chan chans[CHANS];\n\n"},
+    {"futures", "future_types", "static struct future futures[FUTURES];\n\n"},
     {"blocked", "blocked_types", "static struct blocked blocked;\n\n"},
 };
 

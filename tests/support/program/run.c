@@ -16,6 +16,7 @@
 #include "helpers_bell.h"
 #include "helpers_block.h"
 #include "helpers_chan.h"
+#include "helpers_future.h"
 #include "helpers_group.h"
 #include "helpers_lock.h"
 #include "helpers_time.h"
@@ -180,6 +181,7 @@ static void make_world(const struct bgp_program *p)
     memset(w->lock, 0, sizeof w->lock);
     memset(w->bell, 0, sizeof w->bell);
     memset(w->chan, 0, sizeof w->chan);
+    memset(w->future, 0, sizeof w->future);
     memset(&w->blocked_calls, 0, sizeof w->blocked_calls);
     w->rt = NULL;
     w->trace = 0;
@@ -210,6 +212,7 @@ static void make_world(const struct bgp_program *p)
     begin_bells();
     begin_signs();
     begin_chans();
+    begin_futures();
 }
 
 static void finish_world(void)
@@ -221,6 +224,7 @@ static void finish_world(void)
     finish_signs();
     finish_chans();
     finish_blocked();
+    finish_futures();
 }
 
 static int run_on_runtime(const struct bgp_program *p)

@@ -60,6 +60,7 @@ struct bgp_world {
     struct bell bell[BELLS];
     struct chan chan[CHANS];
     struct blocked blocked_calls;
+    struct future future[FUTURES];
     size_t task_room, call_room, timer_room, group_room, sign_room;
     bg_runtime *rt; /* of BGP_FOREIGN */
     word leaving, all_spawned, pending_calls, failed_calls;
@@ -76,6 +77,7 @@ extern struct bgp_world bgp_world;
 #define locks bgp_world.lock
 #define bells bgp_world.bell
 #define chans bgp_world.chan
+#define futures bgp_world.future
 #define blocked bgp_world.blocked_calls
 #define leaving bgp_world.leaving
 #define all_spawned bgp_world.all_spawned
