@@ -221,7 +221,7 @@ static void one_was_refused(void)
 }
 
 MC_MODEL(refused, .name = "blocking/a_thread_is_refused",
-         .says = "who counted on a thread that cannot be made is told as well", .bound = 1,
+         .says = "who counted on a thread that cannot be made is told as well", .bound = 2,
          .quick = 1, .setup = none_to_be_had, .thread = {tries, tries}, .check = one_was_refused);
 
 /* The first is cancelled: its job may be in the queue, or taken by who completes it. */
