@@ -173,10 +173,14 @@ static void on_trap(int signal_number, siginfo_t *info, void *context)
 {
     ucontext_t *at = context;
     int error = errno;
-    bgi_word left = bgi_load(&step.left);
-    int over = bgi_load_acquire(&step.over) != 0;
     (void)signal_number;
     (void)info;
+    if (bgi_load_acquire(&step.stepping) == 0 || bgi_load(&step.thread) != (bgi_word)gettid()) {
+        at->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)TRAP_FLAG;
+        return; /* called by hand once more, when it was over */
+    }
+    bgi_word left = bgi_load(&step.left);
+    int over = bgi_load_acquire(&step.over) != 0;
     if (!over && left > 1) {
         bgi_store(&step.left, left - 1);
         return;
