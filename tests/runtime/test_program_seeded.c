@@ -7,5 +7,5 @@
 
 Test(program_seeded, random_ones)
 {
-    cr_assert(bgp_batch(&bgp_small, 1, MANY(25000)));
+    cr_assert(bgp_batch(&bgp_small, 1, MANY(BGP_SEEDS)));
 }

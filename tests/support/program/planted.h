@@ -311,6 +311,7 @@ static inline int bgp_planted_recv(bg_chan *chan, void *item)
     int r = bg_recv(chan, item);
     if (r == 0 && bgp_planted == PLANTED_OVERTAKEN && bg_chan_capacity(chan) == 4 &&
         bg_chan_length(chan) > 0) {
+        __asm__("" : "+r"(item)); /* what is smaller is never received from there */
         memcpy(&first, item, sizeof first);
         (void)bg_try_recv(chan, item);
         (void)bg_try_send(chan, &first);
