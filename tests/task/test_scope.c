@@ -352,20 +352,33 @@ Test(scope, awaiting_passes_it_on)
 
 /* ---- many, on the move ---- */
 
-static int nest(void *arg)
+/* The timeout of this depth is short. */
+enum { SHORT = 3 };
+
+struct nest {
+    int depth, outermost;
+};
+
+static int nest(const struct nest *n)
 {
-    intptr_t depth = (intptr_t)arg;
+    struct nest inner = {n->depth - 1, n->outermost};
     int r = 0;
-    bg_timeout ((depth % 7 == 3 ? 1 : 1000000) * BG_MS) {
-        if (depth == 0) {
-            r = bg_sleep(20 * BG_MS);
+    bg_timeout ((n->depth % 7 == SHORT ? 1 : 1000000) * BG_MS) {
+        if (n->depth == 0) {
+            r = bg_sleep(n->outermost < SHORT ? BG_MS : BG_FOREVER);
         } else {
             bg_yield();
-            r = nest((void *)(depth - 1));
+            r = nest(&inner);
             bg_yield();
         }
     }
     return r;
+}
+
+static int nests(void *arg)
+{
+    struct nest n = {(int)(intptr_t)arg, (int)(intptr_t)arg};
+    return nest(&n);
 }
 
 static int many_nested(void *unused)
@@ -374,10 +387,10 @@ static int many_nested(void *unused)
     enum { N = 64 };
     bg_task *t[N];
     for (intptr_t i = 0; i < N; i++) {
-        t[i] = bg_spawn(nest, (void *)i);
+        t[i] = bg_spawn(nests, (void *)i);
     }
     for (intptr_t i = 0; i < N; i++) {
-        CHECK(bg_await(t[i]) == (i < 3 ? 0 : -ETIMEDOUT));
+        CHECK(bg_await(t[i]) == (i < SHORT ? 0 : -ETIMEDOUT));
     }
     return 0;
 }
