@@ -158,17 +158,25 @@ static inline size_t count_mappings(void)
     return n;
 }
 
-static inline void *do_nothing(void *arg)
+static inline void *tell_number(void *arg)
 {
-    return arg;
+    *(pid_t *)arg = gettid();
+    return NULL;
 }
 
 /* How many threads there are, those included that a sanitizer starts with the first one. */
 static inline size_t usual_threads(void)
 {
+    static const struct timespec pause = {0, 100000};
     pthread_t first;
-    if (pthread_create(&first, NULL, do_nothing, NULL) == 0) {
+    pid_t number = 0;
+    char path[64];
+    if (pthread_create(&first, NULL, tell_number, &number) == 0) {
         (void)pthread_join(first, NULL);
+        (void)snprintf(path, sizeof path, "/proc/self/task/%ld", (long)number);
+        while (access(path, F_OK) == 0) { /* it is listed for a moment longer */
+            (void)nanosleep(&pause, NULL);
+        }
     }
     return count_threads();
 }
