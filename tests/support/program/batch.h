@@ -23,7 +23,7 @@ int bgp_batch(const struct bgp_size *size, uint64_t from, uint64_t n);
 
 /* How many seeds a quick test takes. One thread runs them: what makes a build slow or different for
  * the sake of threads is worth fewer. */
-#if defined(BGI_STRESS_YIELD) || defined(BGI_CONTEXT_UCONTEXT) || BGI_TSAN
+#if defined(BGI_STRESS_YIELD) || defined(BGI_CONTEXT_UCONTEXT) || BGI_ASAN || BGI_TSAN
 #define BGP_SEEDS 6000
 #else
 #define BGP_SEEDS 25000
