@@ -29,6 +29,9 @@
 #ifndef BGI_VALGRIND
 #define BGI_VALGRIND 0
 #endif
+#ifndef BGI_EMULATED
+#define BGI_EMULATED 0
+#endif
 
 /* Builds in which everything takes many times as long do less. */
 #if BGI_VALGRIND
@@ -59,7 +62,7 @@ static inline void check_failed(const char *file, int line, const char *what)
 #define NO_CHECK_FAILED()                                                                          \
     cr_assert_eq(bgi_load(&check_failures), 0, "%zu checks failed", bgi_load(&check_failures))
 
-#if BGI_VALGRIND /* runs one thread at a time: those that search keep the others waiting */
+#if BGI_VALGRIND || BGI_EMULATED /* those that search keep the others waiting for long */
 static const unsigned worker_counts[] = {1, 2, 3, 4};
 #else
 static const unsigned worker_counts[] = {1, 2, 8, 16};
