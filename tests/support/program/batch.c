@@ -4,13 +4,12 @@
  */
 #include "batch.h"
 
+#include "../threads.h"
 #include "kinds.h"
 #include "shrink.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,35 +25,6 @@ struct batch {
     const struct bgp_size *size;
     uint64_t from, n;
 };
-
-static size_t count_threads(void)
-{
-    size_t n = 0;
-    DIR *dir = opendir("/proc/self/task");
-    if (dir == NULL) {
-        return 0;
-    }
-    for (struct dirent *e; (e = readdir(dir)) != NULL;) {
-        n += e->d_name[0] != '.';
-    }
-    (void)closedir(dir);
-    return n;
-}
-
-static void *do_nothing(void *arg)
-{
-    return arg;
-}
-
-/* A thread that has been joined may be listed for a moment longer. */
-static int threads_settle(size_t n)
-{
-    static const struct timespec pause = {0, 1000000};
-    for (int i = 0; i < 30000 && count_threads() > n; i++) {
-        (void)nanosleep(&pause, NULL);
-    }
-    return count_threads() <= n;
-}
 
 static void say(const char *text)
 {
@@ -80,11 +50,7 @@ static void run_batch(void *arg)
     static const struct bgp_patience on_threads = {60, 0}, seeded = {120, 5};
     const struct batch *batch = arg;
     struct bgp_program p = {0};
-    pthread_t first;
-    if (pthread_create(&first, NULL, do_nothing, NULL) == 0) { /* a sanitizer's comes with it */
-        (void)pthread_join(first, NULL);
-    }
-    size_t threads = count_threads();
+    size_t threads = usual_threads();
     for (uint64_t seed = batch->from; seed - batch->from < batch->n; seed++) {
         bgp_generate(&p, seed, batch->size);
         bgp_start_watch(p.mode == BGP_SEEDED ? &seeded : &on_threads);
