@@ -17,7 +17,7 @@ static void commit_misuse(void *arg)
     const struct misuse *m = arg;
     if (m->main != NULL) {
         /* One worker: whoever is spawned runs when the spawner waits, and not before. */
-        (void)bg_run(m->main, NULL, .workers = 1, .name = "chef");
+        (void)bg_run(m->main, NULL, .workers = 1, .spares = BG_NO_SPARES, .name = "chef");
     } else {
         m->plain();
     }

@@ -151,9 +151,13 @@ struct gathering {
     int n;
 };
 
+/* Who has to gather has begun: a cancel before that would end it without. */
+static bgi_atomic gathering;
+
 static int gather_them(void *arg)
 {
     struct gathering *g = arg;
+    bgi_store_release(&gathering, 1);
     return bg_gather_all(g->t, (size_t)g->n, g->results);
 }
 
@@ -169,7 +173,9 @@ static int main_cancel_all(void *arg)
                                   : bg_spawn(wait_for_cancel, INT_ARG(i == 4 ? -ECANCELED : i));
     }
     yield_until(&started, 6);
+    bgi_store(&gathering, 0);
     bg_task *gatherer = bg_spawn(gather_them, &g);
+    yield_until(&gathering, 1);
     CHECK(bg_sleep(2 * BG_MS) == 0);
     CHECK(bg_cancel(gatherer) == 0);
     CHECK(bg_await(gatherer) == -ECANCELED);
@@ -208,8 +214,10 @@ static int main_side_by_side(void *arg)
     for (int i = 0; i < 6; i++) {
         g.t[i] = bg_spawn(wait_for_others, INT_ARG(6));
     }
+    bgi_store(&gathering, 0);
     bg_task *gatherer = bg_spawn(gather_them, &g);
     yield_until(&started, 6);
+    yield_until(&gathering, 1);
     CHECK(bg_sleep(2 * BG_MS) == 0);
     CHECK(bg_cancel(gatherer) == 0);
     CHECK(bg_await(gatherer) == 0);
