@@ -2,7 +2,7 @@
  * bg_blocking: results, what is called where, cancellation at every point of a call's life, the end
  * of a runtime, refusals, several runtimes, the deterministic mode.
  *
- * Labels: valgrind aarch64
+ * Labels: valgrind aarch64 long
  */
 #include "../task/child.h"
 #include "latch.h"

@@ -1,6 +1,8 @@
 /*
  * Every request for memory, mappings and threads is refused once, in turn, and then from the nth
  * one on: each call returns what it documents, nothing leaks, and what was started stays usable.
+ *
+ * Labels: long
  */
 #include "everything.h"
 

@@ -4,6 +4,8 @@
  * a futex that ends too early, for any reason or none; a wake-up that says it failed; memory that
  * is not given back; pages that cannot be guarded; a file that cannot be read, a signal stack that
  * cannot be had; a kernel without membarrier. And the two refusals that end in a clear word.
+ *
+ * Labels: long
  */
 #include "everything.h"
 

@@ -1,5 +1,7 @@
 /*
  * Random programs with an oracle, on threads: a few of those that the soak test runs for long.
+ *
+ * Labels: long
  */
 #include "../task/check.h"
 #include "program/batch.h"

@@ -1,6 +1,8 @@
 /*
  * Random programs with an oracle, in the deterministic mode: the first half of fifty thousand
  * seeds.
+ *
+ * Labels: long
  */
 #include "../task/check.h"
 #include "program/batch.h"

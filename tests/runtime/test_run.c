@@ -1,5 +1,7 @@
 /*
  * bg_run: options, what it leaves behind, and how everything ends when main returns.
+ *
+ * Labels: long
  */
 #include "../task/check.h"
 

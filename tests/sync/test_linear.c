@@ -1,6 +1,8 @@
 /*
  * Channels and select are linearizable: histories of random programs, in the deterministic mode, on
  * workers and on plain threads. And the checker sees what is not (support/linear.h).
+ *
+ * Labels: long
  */
 #include "linear_run.h"
 

@@ -1,6 +1,8 @@
 /*
  * wait_any: which one it names, what it leaves alone, and that the signals of those that end at the
  * same time are all accounted for: whoever has waited so waits as ever afterwards.
+ *
+ * Labels: long
  */
 #include "check.h"
 

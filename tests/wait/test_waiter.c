@@ -2,7 +2,7 @@
  * The waiter: each transition of its word; races of waker, timer and canceller, of which one claims
  * and none of whose signals is lost; sleeps of tasks and of plain threads.
  *
- * Labels: valgrind aarch64
+ * Labels: valgrind aarch64 long
  */
 #include "wait/scope.h"
 
