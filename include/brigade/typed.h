@@ -37,6 +37,7 @@
 #ifndef BRIGADE_TYPED_H
 #define BRIGADE_TYPED_H
 
+#include <brigade/detail/fork.h>
 #include <brigade/detail/typed.h>
 #include <brigade/task.h>
 #include <brigade/types.h>

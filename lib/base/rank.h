@@ -26,6 +26,7 @@
 enum bgi_rank {
     BGI_RANK_WAITQ_GATE = 4,
     BGI_RANK_WAITQ = 5,
+    BGI_RANK_FORKS = 7,
     BGI_RANK_POOL = 8, /* of threads for blocking calls */
     BGI_RANK_TIMERS = 10,
     BGI_RANK_TASKS = 20,

@@ -92,6 +92,9 @@ BGI_INLINE void suspend(bgi_commit commit, void *arg)
 {
     bgi_worker *w = bgi_worker_self();
     bgi_fiber *self = w->current;
+    if (bgi_unlikely(bgi_has_own_forks(w))) {
+        w->sched->config.share(w);
+    }
     bgi_fiber *to = choose(w, bgi_worker_pick(w));
 
 #if BGI_DEBUG

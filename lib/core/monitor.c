@@ -271,6 +271,10 @@ int bgi_monitor_look(bgi_sched *s)
         awake += state == BGI_ACTIVE;
         free += state == BGI_IDLE || (state == BGI_ACTIVE && !is_stuck);
         help |= waits_behind(w, now) && is_stuck;
+        if (is_stuck && s->workers > 1 && bgi_ec_waiting(&s->idle) != 0 &&
+            s->config.take_fork != NULL) {
+            s->config.take_fork(w);
+        }
         overdue |= state == BGI_IDLE && bgi_timers_next(&w->timers) <= now - OVERDUE;
         if (state == BGI_ACTIVE && (injected || bgi_timers_next(&w->timers) <= now)) {
             hurry(w);

@@ -112,6 +112,7 @@ void bgi_park(bgi_worker *w)
         (void)bgi_fetch_sub(&s->searching, 1);
         bgi_fence_full(); /* partner: the submitter's fence, after which it saw us searching */
     }
+    bgi_ask_for_forks(w); /* after the fence in prepare: who takes the flag back sees us */
     if (bgi_anything_queued(s)) {
         /* Several may have counted on this search: it goes on, with the duty at its end. */
         if (searched) {

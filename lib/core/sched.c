@@ -18,6 +18,9 @@ int bgi_worker_prepare(bgi_sched *s, unsigned i)
     if (w->sched != NULL) {
         return 0;
     }
+    w->own.newest = &w->own.oldest;
+    bgi_store((bgi_atomic *)&w->own.attention, BGI_FORKS_WANTED);
+    bgi_lock_init(&w->own_lock, BGI_RANK_FORKS, "forks");
     int r = bgi_deque_init(&w->forks, 64);
     if (r != 0) {
         return r;

@@ -43,6 +43,7 @@
 #define BGI_SCHED_H
 
 #include "arch/context.h"
+#include "arch/lock.h"
 #include "base/alloc.h"
 #include "base/atomic.h"
 #include "base/random.h"
@@ -56,6 +57,7 @@
 #include "queue/runq.h"
 #include "stack/stack.h"
 
+#include <brigade/detail/fork.h>
 #include <signal.h>
 
 #define BGI_WORKERS_MAX 1024
@@ -74,7 +76,11 @@ struct bgi_sim;
 /* Runs off the stack of the fiber that suspends; see core/fiber.h. */
 typedef int (*bgi_commit)(struct bgi_worker *w, struct bgi_fiber *self, void *arg);
 
+/* What `attention` of a worker's forks says. */
+enum { BGI_FORKS_WANTED = 1, BGI_FORKS_TAKEN = 2 };
+
 typedef struct bgi_worker {
+    bg_detail_forks own; /* first: what the running task has forked (parallel/fork.c) */
     /* The owner's, on the paths of every switch. */
     struct bgi_sched *sched;
     struct bgi_fiber *current; /* NULL in the loop */
@@ -103,6 +109,10 @@ typedef struct bgi_worker {
     bgi_atomic tid; /* the kernel's number of the thread; stored once by it, read by the monitor */
     bgi_atomic held_up; /* the monitor: it is stuck; whoever searches may settle its timers */
     bgi_atomic robbed;  /* a thief has taken its next slot (core/steal.c) */
+    bgi_lock own_lock;  /* of what follows, and of `own` for all but its fast paths */
+    bgi_atomic
+        in_callback; /* its own: what it forks now cannot be waited for; read by the monitor */
+    bg_detail_fork *taken; /* the oldest of `own`, which has been given a task meanwhile; or NULL */
     /* The monitor's. */
     bgi_word seen_tick;
     unsigned same_tick;
@@ -135,6 +145,10 @@ struct bgi_sched_config {
     void (*no_stack)(bgi_worker *w, struct bgi_fiber *f);
     void *owner;   /* the task layer's own */
     uint64_t seed; /* 0, or the deterministic mode's (core/sim.h), which has no threads */
+    /* The running fiber is to leave its worker, and `own` is not empty: empties it. */
+    void (*share)(bgi_worker *w);
+    /* The monitor: the worker is stuck, others are idle, and `own` may have something for them. */
+    void (*take_fork)(bgi_worker *w);
     /* Called by the monitor at each look after bgi_sched_ending; NULL: nothing is. */
     void (*lingers)(struct bgi_sched *s);
     /* Of the deterministic mode: nothing can run and no timer is set. Whether to go on. */
@@ -222,7 +236,8 @@ void bgi_worker_run(bgi_worker *w);
 void bgi_worker_loop(bgi_worker *w);
 
 /* The calling thread's worker, or NULL. Never keep it across a suspension. */
-extern __thread bgi_worker *bgi_worker_tls __attribute__((tls_model("initial-exec")));
+extern __thread bgi_worker *bgi_worker_tls __asm__("bg_detail_worker")
+    __attribute__((tls_model("initial-exec"), visibility("default")));
 
 #if !(defined(__x86_64__) && defined(__LP64__)) && !defined(__aarch64__)
 bgi_worker *bgi_worker_slow_self(void);
@@ -233,12 +248,13 @@ BGI_INLINE bgi_worker *bgi_worker_self(void)
     bgi_worker *w;
 #if defined(__x86_64__) && defined(__LP64__)
     /* The address of a thread-local moves with the task, so the compiler must not keep it. */
-    __asm__ __volatile__("movq bgi_worker_tls@gottpoff(%%rip), %0\n\tmovq %%fs:(%0), %0" : "=r"(w));
+    __asm__ __volatile__("movq bg_detail_worker@gottpoff(%%rip), %0\n\tmovq %%fs:(%0), %0"
+                         : "=r"(w));
 #elif defined(__aarch64__)
     bgi_worker **p;
     __asm__ __volatile__("mrs %0, tpidr_el0\n\t"
-                         "adrp %1, :gottprel:bgi_worker_tls\n\t"
-                         "ldr %1, [%1, #:gottprel_lo12:bgi_worker_tls]\n\t"
+                         "adrp %1, :gottprel:bg_detail_worker\n\t"
+                         "ldr %1, [%1, #:gottprel_lo12:bg_detail_worker]\n\t"
                          "ldr %1, [%0, %1]"
                          : "=&r"(p), "=&r"(w));
 #else
@@ -272,6 +288,25 @@ BGI_INLINE bgi_item *bgi_worker_pick(bgi_worker *w)
 BGI_INLINE void bgi_worker_count(bgi_worker *w)
 {
     bgi_count_owned(&w->tick, 1);
+}
+
+/* Whether the running task has forks that nobody else has seen. */
+BGI_INLINE int bgi_has_own_forks(const bgi_worker *w)
+{
+    return w->own.newest != &w->own.oldest;
+}
+
+/* This worker has nothing to do: the next fork of each of the others is to be shared. */
+BGI_INLINE void bgi_ask_for_forks(const bgi_worker *w)
+{
+    bgi_sched *s = w->sched;
+    bgi_word used = bgi_load_acquire(&s->used);
+    for (bgi_word i = 0; i < used; i++) {
+        bgi_atomic *attention = (bgi_atomic *)&s->worker[i].own.attention;
+        if (&s->worker[i] != w && bgi_load(attention) == 0) {
+            (void)bgi_cas_relaxed(attention, 0, BGI_FORKS_WANTED);
+        }
+    }
 }
 
 /* ---- core/submit.c: making items ready ---- */

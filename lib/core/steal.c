@@ -152,6 +152,9 @@ bgi_item *bgi_search(bgi_worker *w)
     full.n = 1;
     full.of[0].victim = NULL;
     for (int round = 0; round < ROUNDS; round++) {
+        if (round == 1) {
+            bgi_ask_for_forks(w);
+        }
         bgi_word used = bgi_load_acquire(&s->used);
         uint32_t at = bgi_random_below(&w->random, (uint32_t)used);
         for (bgi_word i = 0; i < used; i++, at++) {

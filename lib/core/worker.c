@@ -10,7 +10,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-__thread bgi_worker *bgi_worker_tls __attribute__((tls_model("initial-exec")));
+__thread bgi_worker *bgi_worker_tls;
 
 #if !(defined(__x86_64__) && defined(__LP64__)) && !defined(__aarch64__)
 BGI_NOINLINE bgi_worker *bgi_worker_slow_self(void)

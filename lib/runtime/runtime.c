@@ -8,6 +8,7 @@
 #include "arch/cpu.h"
 #include "io/blocking.h"
 #include "observe/deadlock.h"
+#include "parallel/fork.h"
 #include "runtime/seed.h"
 #include "stack/overflow.h"
 #include "task/check.h"
@@ -155,6 +156,8 @@ static int create(bg_runtime **out, const bg_run_options *options)
         .no_stack = bgi_task_no_stack,
         .owner = rt,
         .seed = options->seed,
+        .share = bgi_forks_share,
+        .take_fork = bgi_forks_take,
         .lingers = lingers,
         .dead_end = dead_end,
     };

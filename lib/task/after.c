@@ -21,7 +21,10 @@ _Static_assert(_Alignof(struct callback) <= _Alignof(bg_timer), "and its alignme
 
 static void call(bg_fn fn, void *arg)
 {
+    bgi_worker *w = bgi_worker_self();
+    bgi_store(&w->in_callback, 1);
     int r = fn(arg);
+    bgi_store(&w->in_callback, 0);
     if (r < 0) {
         bgi_failure("", r);
     }

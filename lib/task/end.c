@@ -114,7 +114,7 @@ bgi_item *bgi_task_end(bgi_worker *w, bg_task *t)
             bgi_waiter *waiter = (bgi_waiter *)s;
             if (bgi_unlikely((s & BGI_TASK_SINK) != 0)) {
                 bgi_task_sink *sink = (bgi_task_sink *)(s & ~BGI_TASK_SINK);
-                next = sink->ended(sink, t, w);
+                next = sink != NULL ? sink->ended(sink, t, w) : NULL;
             } else if (s != BGI_TASK_LIVE && bgi_waiter_signal(waiter)) {
                 next = waiter->wake(waiter, w->sched);
             }

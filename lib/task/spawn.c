@@ -213,6 +213,9 @@ BGI_INLINE void clear_stack(const bg_task *t)
         bgi_locals_drop(t->fiber.stack);
     }
 #if BGI_DEBUG
+    if (bgi_has_own_forks(bgi_worker_self())) {
+        bgi_misuse("bg_join", bg_task_name(t), "the task has ended with a fork not joined");
+    }
     if (t->fiber.stack->scope != NULL) {
         bgi_misuse("bg_scope_close", bg_task_name(t), "the task has ended within an open scope");
     }

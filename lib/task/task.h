@@ -6,6 +6,7 @@
  *   LIVE       the task has not ended, the handle is somebody's, nobody waits
  *   <waiter>   likewise, and this waiter is registered (a pointer, above DONE)
  *   <sink>     the task has not ended, and the handle is a sink's (a pointer, plus BGI_TASK_SINK)
+ *   FORK       likewise, it has not begun, and who forked may take it back
  *   DETACHED   the task has not ended, there is no handle
  *   DONE       it has ended, the handle is still somebody's; the result can be read
  *
@@ -20,6 +21,11 @@
  *   <sink>   -> DONE       the task ends: the sink is told, and has it from then on
  *   DETACHED -> FREE       the task ends: it frees its own record
  *   DONE     -> FREE       the handle is given back
+ *
+ *   LIVE     -> FORK       a fork's task, before anybody else sees it (parallel/fork.c)
+ *   FORK     -> LIVE       the task begins
+ *   FORK     -> DETACHED   who forked runs the function itself; the task has nothing to do
+ *   FORK     -> DONE       the task ends without having begun
  * All but the frees are compare-and-swaps, with acquire and release. Partners: the end (release)
  * -> whoever finds DONE (acquire): the result, and all the task has written, is seen.
  *
@@ -44,6 +50,9 @@ enum bgi_done { BGI_TASK_LIVE = 0, BGI_TASK_DETACHED = 1, BGI_TASK_DONE = 2, BGI
 
 /* In `done`, with the address of a sink. */
 #define BGI_TASK_SINK ((bgi_word)4)
+
+/* A sink that is nobody: a fork's task that has not begun. */
+#define BGI_TASK_FORK BGI_TASK_SINK
 
 /* Whom a task's end is told to, if that is more than a waiter: on the worker that ran the task,
  * when its result and DONE are stored. The sink owns the handle. May give an item to be run next.

@@ -3,7 +3,8 @@
 #   - a file of lib/<layer> includes only its own layer and lower ones;
 #   - public headers include public and system headers only, and no threads or atomics library;
 #   - atomic operations come from lib/base/atomic.h alone (a header's name counts in a directive:
-#     nothing else can include it, and code may know the name of a path);
+#     nothing else can include it, and code may know the name of a path); but for the public header
+#     of what is compiled into the user's own code, which cannot see that;
 #   - no file of lib or include is longer than 700 lines.
 # Prints one line for each breach and exits with 1 if there are any.
 set -eu
@@ -22,6 +23,7 @@ BEGIN {
             "batch 10 observe 11 runtime 12"
     n = split(ranks, word, " ")
     for (i = 1; i < n; i += 2) rank[word[i]] = word[i + 1]
+    inlined = "include/brigade/detail/fork.h"
 }
 function breach(text) { print FILENAME ":" FNR ": " text; bad = 1 }
 # The line without comments; in_comment holds over lines.
@@ -53,7 +55,7 @@ FNR == 1 {
     code = code_of($0)
     directive = code ~ /^[ \t]*(#|%:)/ || (directive && continued)
     continued = in_comment || $0 ~ /\\$/
-    if (FILENAME != "lib/base/atomic.h" &&
+    if (FILENAME != "lib/base/atomic.h" && FILENAME != inlined &&
         (code ~ /(^|[^A-Za-z0-9_])(__atomic_|__sync_|_Atomic|AO_[a-z])/ ||
          (directive && code ~ /stdatomic\.h|atomic_ops/)))
         breach("atomic operations come from base/atomic.h alone")

@@ -130,6 +130,11 @@ RIG_UNUSED static void rig_worker_setup(unsigned i, bg_time now)
     bgi_store(&w->queue.next, 0);
     bgi_store(&w->queue.head, 0);
     w->queue.jumps = 0;
+    w->own.newest = &w->own.oldest;
+    bgi_store((bgi_atomic *)&w->own.attention, 0);
+    bgi_lock_init(&w->own_lock, BGI_RANK_FORKS, "forks");
+    w->taken = NULL;
+    bgi_store(&w->in_callback, 0);
     bgi_store(&w->forks.bottom, 0);
     bgi_store(&w->forks.top, 0);
     w->timers.sched = &S;

@@ -29,11 +29,13 @@
 #define BG_DETAIL_CAST(type, value) ((type)(value))
 #endif
 
-/* Of one (type, name): in a list of parameters, as a field, as a value, as a value in the copy. */
+/* Of one (type, name): in a list of parameters, as a field, as a value, as a value in the copy, as
+ * a further parameter. */
 #define BG_DETAIL_TASK_P(type, arg) type arg
 #define BG_DETAIL_TASK_F(type, arg) type arg;
 #define BG_DETAIL_TASK_V(type, arg) arg
 #define BG_DETAIL_TASK_C(type, arg) bg_detail_call->in.arg
+#define BG_DETAIL_TASK_M(type, arg) , type arg
 #define BG_DETAIL_TASK_BARE(...) __VA_ARGS__
 
 /* How many there are: the tenth argument is BG_DETAIL_TASK_n for n of them after the name. */
@@ -43,26 +45,30 @@
     BG_DETAIL_TASK_8, BG_DETAIL_TASK_7, BG_DETAIL_TASK_6, BG_DETAIL_TASK_5, BG_DETAIL_TASK_4,      \
         BG_DETAIL_TASK_3, BG_DETAIL_TASK_2, BG_DETAIL_TASK_1, BG_DETAIL_TASK_0, ~
 
-/* make(type, name, parameters, fields, values, values in the copy); lists are in parentheses. */
-#define BG_DETAIL_TASK_0(make, type, name) make(type, name, (void), char bg_detail_none;, (0), ())
+/* make(type, name, parameters, fields, values, values in the copy, parameters after another); lists
+ * are in parentheses. */
+#define BG_DETAIL_TASK_0(make, type, name)                                                         \
+    make(type, name, (void), char bg_detail_none;, (0), (), ())
 #define BG_DETAIL_TASK_1(make, type, name, a)                                                      \
     make(type, name, (BG_DETAIL_TASK_P a), BG_DETAIL_TASK_F a, (BG_DETAIL_TASK_V a),               \
-         (BG_DETAIL_TASK_C a))
+         (BG_DETAIL_TASK_C a), (BG_DETAIL_TASK_M a))
 #define BG_DETAIL_TASK_2(make, type, name, a, b)                                                   \
     make(type, name, (BG_DETAIL_TASK_P a, BG_DETAIL_TASK_P b),                                     \
          BG_DETAIL_TASK_F a BG_DETAIL_TASK_F b, (BG_DETAIL_TASK_V a, BG_DETAIL_TASK_V b),          \
-         (BG_DETAIL_TASK_C a, BG_DETAIL_TASK_C b))
+         (BG_DETAIL_TASK_C a, BG_DETAIL_TASK_C b), (BG_DETAIL_TASK_M a BG_DETAIL_TASK_M b))
 #define BG_DETAIL_TASK_3(make, type, name, a, b, c)                                                \
     make(type, name, (BG_DETAIL_TASK_P a, BG_DETAIL_TASK_P b, BG_DETAIL_TASK_P c),                 \
          BG_DETAIL_TASK_F a BG_DETAIL_TASK_F b BG_DETAIL_TASK_F c,                                 \
          (BG_DETAIL_TASK_V a, BG_DETAIL_TASK_V b, BG_DETAIL_TASK_V c),                             \
-         (BG_DETAIL_TASK_C a, BG_DETAIL_TASK_C b, BG_DETAIL_TASK_C c))
+         (BG_DETAIL_TASK_C a, BG_DETAIL_TASK_C b, BG_DETAIL_TASK_C c),                             \
+         (BG_DETAIL_TASK_M a BG_DETAIL_TASK_M b BG_DETAIL_TASK_M c))
 #define BG_DETAIL_TASK_4(make, type, name, a, b, c, d)                                             \
     make(type, name,                                                                               \
          (BG_DETAIL_TASK_P a, BG_DETAIL_TASK_P b, BG_DETAIL_TASK_P c, BG_DETAIL_TASK_P d),         \
          BG_DETAIL_TASK_F a BG_DETAIL_TASK_F b BG_DETAIL_TASK_F c BG_DETAIL_TASK_F d,              \
          (BG_DETAIL_TASK_V a, BG_DETAIL_TASK_V b, BG_DETAIL_TASK_V c, BG_DETAIL_TASK_V d),         \
-         (BG_DETAIL_TASK_C a, BG_DETAIL_TASK_C b, BG_DETAIL_TASK_C c, BG_DETAIL_TASK_C d))
+         (BG_DETAIL_TASK_C a, BG_DETAIL_TASK_C b, BG_DETAIL_TASK_C c, BG_DETAIL_TASK_C d),         \
+         (BG_DETAIL_TASK_M a BG_DETAIL_TASK_M b BG_DETAIL_TASK_M c BG_DETAIL_TASK_M d))
 #define BG_DETAIL_TASK_5(make, type, name, a, b, c, d, e)                                          \
     make(type, name,                                                                               \
          (BG_DETAIL_TASK_P a, BG_DETAIL_TASK_P b, BG_DETAIL_TASK_P c, BG_DETAIL_TASK_P d,          \
@@ -72,7 +78,9 @@
          (BG_DETAIL_TASK_V a, BG_DETAIL_TASK_V b, BG_DETAIL_TASK_V c, BG_DETAIL_TASK_V d,          \
           BG_DETAIL_TASK_V e),                                                                     \
          (BG_DETAIL_TASK_C a, BG_DETAIL_TASK_C b, BG_DETAIL_TASK_C c, BG_DETAIL_TASK_C d,          \
-          BG_DETAIL_TASK_C e))
+          BG_DETAIL_TASK_C e),                                                                     \
+         (BG_DETAIL_TASK_M a BG_DETAIL_TASK_M b BG_DETAIL_TASK_M c BG_DETAIL_TASK_M d              \
+              BG_DETAIL_TASK_M e))
 #define BG_DETAIL_TASK_6(make, type, name, a, b, c, d, e, f)                                       \
     make(type, name,                                                                               \
          (BG_DETAIL_TASK_P a, BG_DETAIL_TASK_P b, BG_DETAIL_TASK_P c, BG_DETAIL_TASK_P d,          \
@@ -82,7 +90,9 @@
          (BG_DETAIL_TASK_V a, BG_DETAIL_TASK_V b, BG_DETAIL_TASK_V c, BG_DETAIL_TASK_V d,          \
           BG_DETAIL_TASK_V e, BG_DETAIL_TASK_V f),                                                 \
          (BG_DETAIL_TASK_C a, BG_DETAIL_TASK_C b, BG_DETAIL_TASK_C c, BG_DETAIL_TASK_C d,          \
-          BG_DETAIL_TASK_C e, BG_DETAIL_TASK_C f))
+          BG_DETAIL_TASK_C e, BG_DETAIL_TASK_C f),                                                 \
+         (BG_DETAIL_TASK_M a BG_DETAIL_TASK_M b BG_DETAIL_TASK_M c BG_DETAIL_TASK_M d              \
+              BG_DETAIL_TASK_M e BG_DETAIL_TASK_M f))
 #define BG_DETAIL_TASK_7(make, type, name, a, b, c, d, e, f, g)                                    \
     make(type, name,                                                                               \
          (BG_DETAIL_TASK_P a, BG_DETAIL_TASK_P b, BG_DETAIL_TASK_P c, BG_DETAIL_TASK_P d,          \
@@ -92,7 +102,9 @@
          (BG_DETAIL_TASK_V a, BG_DETAIL_TASK_V b, BG_DETAIL_TASK_V c, BG_DETAIL_TASK_V d,          \
           BG_DETAIL_TASK_V e, BG_DETAIL_TASK_V f, BG_DETAIL_TASK_V g),                             \
          (BG_DETAIL_TASK_C a, BG_DETAIL_TASK_C b, BG_DETAIL_TASK_C c, BG_DETAIL_TASK_C d,          \
-          BG_DETAIL_TASK_C e, BG_DETAIL_TASK_C f, BG_DETAIL_TASK_C g))
+          BG_DETAIL_TASK_C e, BG_DETAIL_TASK_C f, BG_DETAIL_TASK_C g),                             \
+         (BG_DETAIL_TASK_M a BG_DETAIL_TASK_M b BG_DETAIL_TASK_M c BG_DETAIL_TASK_M d              \
+              BG_DETAIL_TASK_M e BG_DETAIL_TASK_M f BG_DETAIL_TASK_M g))
 #define BG_DETAIL_TASK_8(make, type, name, a, b, c, d, e, f, g, h)                                 \
     make(type, name,                                                                               \
          (BG_DETAIL_TASK_P a, BG_DETAIL_TASK_P b, BG_DETAIL_TASK_P c, BG_DETAIL_TASK_P d,          \
@@ -102,7 +114,9 @@
          (BG_DETAIL_TASK_V a, BG_DETAIL_TASK_V b, BG_DETAIL_TASK_V c, BG_DETAIL_TASK_V d,          \
           BG_DETAIL_TASK_V e, BG_DETAIL_TASK_V f, BG_DETAIL_TASK_V g, BG_DETAIL_TASK_V h),         \
          (BG_DETAIL_TASK_C a, BG_DETAIL_TASK_C b, BG_DETAIL_TASK_C c, BG_DETAIL_TASK_C d,          \
-          BG_DETAIL_TASK_C e, BG_DETAIL_TASK_C f, BG_DETAIL_TASK_C g, BG_DETAIL_TASK_C h))
+          BG_DETAIL_TASK_C e, BG_DETAIL_TASK_C f, BG_DETAIL_TASK_C g, BG_DETAIL_TASK_C h),         \
+         (BG_DETAIL_TASK_M a BG_DETAIL_TASK_M b BG_DETAIL_TASK_M c BG_DETAIL_TASK_M d              \
+              BG_DETAIL_TASK_M e BG_DETAIL_TASK_M f BG_DETAIL_TASK_M g BG_DETAIL_TASK_M h))
 
 /* The spawn, which both kinds have: nothing but a copy and a name. */
 #define BG_DETAIL_TASK_SPAWN(name, params, values)                                                 \
@@ -114,7 +128,29 @@
                               sizeof bg_detail_call);                                              \
     }
 
-#define BG_DETAIL_TASK_TYPED(type, name, params, fields, values, copies)                           \
+/* The frame of a fork, and the fork. The arguments are kept as bytes: a frame is declared without
+ * them, and some are constant. */
+#define BG_DETAIL_TASK_FORK(name, values, more)                                                    \
+    typedef struct name##_frame {                                                                  \
+        bg_detail_fork fork;                                                                       \
+        unsigned char call[sizeof(union bg_detail_call_##name)]                                    \
+            __attribute__((__aligned__(__alignof__(union bg_detail_call_##name))));                \
+    } name##_frame;                                                                                \
+    BG_DETAIL_UNUSED static void bg_detail_forked_##name(bg_detail_fork *bg_detail_self)           \
+    {                                                                                              \
+        name##_frame *bg_detail_frame =                                                            \
+            BG_DETAIL_CAST(name##_frame *, BG_DETAIL_CAST(void *, bg_detail_self));                \
+        (void)bg_detail_run_##name(bg_detail_frame->call);                                         \
+    }                                                                                              \
+    BG_DETAIL_UNUSED static inline void name##_fork(                                               \
+        name##_frame *bg_detail_frame BG_DETAIL_TASK_BARE more)                                    \
+    {                                                                                              \
+        union bg_detail_call_##name bg_detail_call = {{BG_DETAIL_TASK_BARE values}};               \
+        __builtin_memcpy(bg_detail_frame->call, &bg_detail_call, sizeof bg_detail_call);           \
+        bg_detail_fork_begin(&bg_detail_frame->fork, bg_detail_forked_##name);                     \
+    }
+
+#define BG_DETAIL_TASK_TYPED(type, name, params, fields, values, copies, more)                     \
     type name params;                                                                              \
     union bg_detail_call_##name {                                                                  \
         struct {                                                                                   \
@@ -134,9 +170,19 @@
     {                                                                                              \
         return bg_await_typed(bg_detail_task, #name, bg_detail_out, sizeof(type));                 \
     }                                                                                              \
+    BG_DETAIL_TASK_FORK(name, values, more)                                                        \
+    BG_DETAIL_UNUSED static inline type name##_join(name##_frame *bg_detail_frame)                 \
+    {                                                                                              \
+        union bg_detail_call_##name *bg_detail_call = BG_DETAIL_CAST(                              \
+            union bg_detail_call_##name *, BG_DETAIL_CAST(void *, bg_detail_frame->call));         \
+        if (bg_detail_fork_end(&bg_detail_frame->fork)) {                                          \
+            return bg_detail_call->out;                                                            \
+        }                                                                                          \
+        return name copies;                                                                        \
+    }                                                                                              \
     type name params
 
-#define BG_DETAIL_TASK_UNTYPED(type, name, params, fields, values, copies)                         \
+#define BG_DETAIL_TASK_UNTYPED(type, name, params, fields, values, copies, more)                   \
     type name params;                                                                              \
     union bg_detail_call_##name {                                                                  \
         struct {                                                                                   \
@@ -155,6 +201,16 @@
     BG_DETAIL_UNUSED static inline int name##_await(bg_task *bg_detail_task)                       \
     {                                                                                              \
         return bg_await_typed(bg_detail_task, #name, BG_DETAIL_NULL, 0);                           \
+    }                                                                                              \
+    BG_DETAIL_TASK_FORK(name, values, more)                                                        \
+    BG_DETAIL_UNUSED static inline void name##_join(name##_frame *bg_detail_frame)                 \
+    {                                                                                              \
+        union bg_detail_call_##name *bg_detail_call = BG_DETAIL_CAST(                              \
+            union bg_detail_call_##name *, BG_DETAIL_CAST(void *, bg_detail_frame->call));         \
+        (void)bg_detail_call;                                                                      \
+        if (!bg_detail_fork_end(&bg_detail_frame->fork)) {                                         \
+            name copies;                                                                           \
+        }                                                                                          \
     }                                                                                              \
     type name params
 

@@ -1,0 +1,301 @@
+/*
+ * Forks: a list of each worker that only the task on it touches, from which the oldest is made a
+ * task for others when somebody has nothing to do.
+ *
+ * A fork lies in its caller's frame. Making and joining one that nobody wants is a few plain loads
+ * and stores (brigade/detail/fork.h). All else is here:
+ *   A worker that finds nothing raises `attention` with the others (core/steal.c, core/park.c). The
+ *   next fork one of them makes comes here: its oldest fork becomes a task, in the deque from which
+ *   workers steal, and a sleeper is woken.
+ *   A task that suspends has all its forks made tasks: the next one on this worker begins with an
+ *   empty list, and while it sleeps others can run what it has forked.
+ *
+ * Invariants
+ *   F1  The list of a worker holds forks of the task that runs on it and of no other, the oldest
+ *       first; it is empty whenever a switch happens.
+ *   F2  A fork is in the list, or it has a task (or none, when there was no memory: then it is run
+ * by who joins it). One that is in the list may have a task as well: `taken`. F3  Forks are joined
+ * the newest first; those that have a task and are not in the list are older than all that are. So
+ * when one of them is joined, the list is empty. F4  The function of a fork runs once. Of a fork
+ * with a task: whoever moves `done` of the task away from FORK runs it, the task itself (LIVE) or
+ * who joins it (DETACHED). A task that ends without having begun (it was cancelled, or there was no
+ * stack for it) moves it to DONE, and leaves has_run 0: who joins it runs it. F5  A task that finds
+ * DETACHED does not touch the fork: its frame may be gone.
+ *
+ *   F6  `taken` is the oldest of the list, or has just left it by the fast path of a join whose
+ *       look at `attention` is yet to come; it has a task.
+ *
+ * `attention`, who moves it
+ *   0 -> WANTED        who has nothing to do (compare-and-swap)
+ *   any -> TAKEN       the monitor, under the lock
+ *   WANTED, TAKEN -> 0 the owner, under the lock, who then fences and looks who is idle
+ *   0 -> WANTED        the owner, when there still is somebody
+ * Who goes to sleep announces it, fences, and raises WANTED after that: if the owner's 0 overwrites
+ * it, the owner's look finds the sleeper. WANTED guards no data.
+ *
+ * TAKEN. A worker may stay in one function for long, with forks that were made when nobody wanted
+ * any. So the monitor takes one for whoever sleeps: it stores TAKEN, has every running thread pass
+ * a fence (membarrier), and reads the list. A join of the owner stores `newest`, and then looks at
+ * `attention`. The fence meets it before its store: then its look comes after, sees TAKEN, and it
+ * waits for the lock; or after its look: then the monitor sees the list without that fork. A fork
+ * looks first, and writes what the monitor reads last. The monitor writes to no list: the owner
+ * takes out what was taken when it comes to look. Without membarrier the flag stays TAKEN, and each
+ * fork and join takes the lock: the owner's store is then before its lock, or sees what was taken.
+ *
+ * Partners: done: FORK (release, then the deque's) -> the task's compare-and-swap; LIVE -> DONE
+ * (release, in the end of the task) -> the join's await (acquire): the result, and has_run.
+ *
+ * Dropped: thieves that take from the list themselves, as the monitor does: a fence in every thread
+ * for each steal costs more than a word to an owner who forks all the time.
+ *
+ * Sources: Mohr, Kranz and Halstead, "Lazy task creation" (1990); work requested by a flag rather
+ * than stolen, as by Acar, Charguéraud and Rainey, "Scheduling parallel programs by work stealing
+ * with private deques" (PPoPP 2013).
+ */
+#include "parallel/fork.h"
+
+#include "arch/bias.h"
+#include "base/panic.h"
+
+#include <brigade/fork.h>
+
+#if !(defined(__x86_64__) && defined(__LP64__))
+bg_detail_forks *bg_detail_forks_here(void)
+{
+    bgi_worker *w = bgi_worker_self();
+    return w == NULL ? NULL : &w->own;
+}
+#endif
+
+/* The body of a fork's task. */
+static int run_fork(void *arg)
+{
+    bg_detail_fork *f = arg;
+    bg_task *self = bgi_task_self();
+    if (bgi_cas(&self->done, BGI_TASK_FORK, BGI_TASK_LIVE)) {
+        f->run(f);
+        f->has_run = 1;
+    }
+    return 0;
+}
+
+BGI_INLINE bgi_atomic *attention_of(bgi_worker *w)
+{
+    return (bgi_atomic *)&w->own.attention;
+}
+
+/* Words that others read; the inline paths of brigade/detail/fork.h store them likewise. */
+BGI_INLINE bgi_atomic *newest_of(bgi_worker *w)
+{
+    return (bgi_atomic *)(void *)&w->own.newest;
+}
+
+BGI_INLINE bgi_atomic *after_oldest_of(bgi_worker *w)
+{
+    return (bgi_atomic *)(void *)&w->own.oldest.next;
+}
+
+/* Whether the list is not empty, for who is not the owner. */
+BGI_INLINE int has_forks(bgi_worker *w)
+{
+    return bgi_load_acquire_ptr(newest_of(w)) != &w->own.oldest;
+}
+
+/* The owner, under the lock: the oldest leaves the list. */
+static void unlink_oldest(bgi_worker *w)
+{
+    bg_detail_fork *f = w->own.oldest.next;
+    if (f == w->own.newest) {
+        bgi_store_release_ptr(newest_of(w), &w->own.oldest);
+    } else {
+        w->own.oldest.next = f->next;
+        f->next->prev = &w->own.oldest;
+    }
+}
+
+/* The owner, under the lock: what was taken leaves the list, unless it was `joined`, which has left
+ * it. */
+static void settle(bgi_worker *w, const bg_detail_fork *joined)
+{
+    if (w->taken != NULL && w->taken != joined) {
+        unlink_oldest(w);
+    }
+    w->taken = NULL;
+}
+
+/* Under the lock: a task for the fork; NULL: no memory. w: on which the caller runs, or NULL. */
+static bg_task *give_task(bgi_sched *s, bgi_worker *w, bg_detail_fork *f)
+{
+    f->has_run = 0;
+    f->task = bgi_task_make(s->config.owner, w, run_fork, f, NULL, 0, NULL);
+    if (f->task != NULL) {
+        bgi_store_release(&f->task->done, BGI_TASK_FORK);
+    }
+    return f->task;
+}
+
+/* The owner, under the lock: a task for the oldest fork, in the deque; 0: there is none, or no
+ * memory for it. */
+static int share_oldest(bgi_worker *w)
+{
+    if (!bgi_has_own_forks(w)) {
+        return 0;
+    }
+    bg_task *t = give_task(w->sched, w, w->own.oldest.next);
+    unlink_oldest(w);
+    if (t == NULL) {
+        return 0;
+    }
+    if (bgi_deque_push(&w->forks, &t->fiber.item) != 0) {
+        bgi_push_quiet(w, &t->fiber.item);
+    }
+    return 1;
+}
+
+void bgi_forks_share(bgi_worker *w)
+{
+    int any = 0;
+    bgi_lock_acquire(&w->own_lock);
+    settle(w, NULL);
+    while (bgi_has_own_forks(w)) {
+        any |= share_oldest(w);
+    }
+    bgi_lock_release(&w->own_lock);
+    if (any && w->sched->workers > 1) {
+        bgi_notify(w->sched);
+    }
+}
+
+void bgi_forks_take(bgi_worker *w)
+{
+    bg_task *t = NULL;
+    if (!has_forks(w)) {
+        return;
+    }
+    bgi_lock_acquire(&w->own_lock);
+    if (w->taken == NULL) {
+        if (bgi_load(&bgi_fence_asymmetric) != 0) {
+            bgi_store(attention_of(w), BGI_FORKS_TAKEN);
+            bgi_fence_heavy(); /* partner: the compiler's fence in bg_detail_fork_end */
+        }
+        if (has_forks(w) && bgi_load(&w->in_callback) == 0) {
+            bg_detail_fork *f = bgi_load_ptr(after_oldest_of(w));
+            t = give_task(w->sched, NULL, f);
+            w->taken = t == NULL ? NULL : f;
+        }
+    }
+    bgi_lock_release(&w->own_lock);
+    if (t != NULL) {
+        bgi_submit(w->sched, &t->fiber.item);
+    }
+}
+
+static void want(bgi_worker *w)
+{
+    (void)bgi_cas_relaxed(attention_of(w), 0, BGI_FORKS_WANTED);
+}
+
+static int anybody_idle(bgi_sched *s)
+{
+    return bgi_ec_waiting(&s->idle) != 0 || bgi_load(&s->searching) != 0;
+}
+
+/* The owner has come to look: what was taken leaves the list, and somebody who is idle gets the
+ * oldest fork. `joined`: what has just left the list, or NULL. */
+static void look(bgi_worker *w, const bg_detail_fork *joined)
+{
+    bgi_sched *s = w->sched;
+    int shared = 0;
+
+    bgi_lock_acquire(&w->own_lock);
+    settle(w, joined);
+    bgi_store(attention_of(w), bgi_load(&bgi_fence_asymmetric) != 0 ? 0 : BGI_FORKS_TAKEN);
+    bgi_fence_full(); /* partner: the fence in bgi_ec_prepare, before the flag is raised */
+    if (w->current != NULL && bgi_has_own_forks(w) && anybody_idle(s)) {
+        shared = share_oldest(w);
+        if (bgi_ec_waiting(&s->idle) > 1) {
+            want(w); /* one of them is woken, now or before */
+        }
+    } else if (anybody_idle(s)) {
+        want(w);
+    }
+    bgi_lock_release(&w->own_lock);
+    if (shared) {
+        bgi_notify(s);
+    }
+}
+
+void bg_detail_fork_slow(bg_detail_fork *f)
+{
+    bgi_worker *w = bgi_worker_self();
+    f->task = NULL;
+    f->has_run = 0;
+    if (w == NULL) {
+        return; /* a plain thread: it runs when it is joined */
+    }
+    bgi_lock_acquire(&w->own_lock);
+    settle(w, NULL);
+    f->prev = w->own.newest;
+    w->own.newest->next = f;
+    bgi_store_release_ptr(newest_of(w), f);
+    bgi_lock_release(&w->own_lock);
+    if (w->current == NULL) {
+        return; /* a callback, which cannot wait for others */
+    }
+    if (bgi_unlikely(w->sched->sim != NULL)) {
+        bgi_lock_acquire(&w->own_lock);
+        (void)share_oldest(w);
+        bgi_lock_release(&w->own_lock);
+        bgi_notify_here(w->sched);
+        return;
+    }
+    look(w, NULL);
+}
+
+#if BGI_DEBUG
+
+/* It is not the newest: then it has a task, or is out of turn. */
+static void check_turn(const bgi_worker *w, const bg_detail_fork *f)
+{
+    for (const bg_detail_fork *at = w->own.newest; at != &w->own.oldest; at = at->prev) {
+        if (at == f) {
+            bgi_misuse("bg_join", bgi_task_self_name(),
+                       "a fork that was made later is to be joined before");
+        }
+    }
+}
+
+#endif
+
+int bg_detail_join_slow(bg_detail_fork *f)
+{
+#if BGI_DEBUG
+    if (bgi_worker_self() != NULL) {
+        check_turn(bgi_worker_self(), f);
+    }
+#endif
+    bg_task *t = f->task;
+    if (t == NULL) {
+        return 0;
+    }
+    bgi_task_point();
+    if (bgi_cas(&t->done, BGI_TASK_FORK, BGI_TASK_DETACHED)) {
+        return 0; /* its record frees itself when it is come to */
+    }
+    (void)bg_await(t);
+    return f->has_run;
+}
+
+/* The fork has left the list by the fast path, and then attention was asked for. */
+int bg_detail_join_look(bg_detail_fork *f)
+{
+    bgi_worker *w = bgi_worker_self();
+    if (bgi_load(attention_of(w)) != BGI_FORKS_TAKEN) {
+        return 0; /* the next fork sees to it */
+    }
+    bgi_lock_acquire(&w->own_lock);
+    int taken = w->taken == f;
+    bgi_lock_release(&w->own_lock);
+    look(w, f);
+    return taken ? bg_detail_join_slow(f) : 0;
+}

@@ -1,0 +1,16 @@
+/*
+ * The forks of a worker; see parallel/fork.c.
+ */
+#ifndef BGI_PARALLEL_FORK_H
+#define BGI_PARALLEL_FORK_H
+
+#include "task/task.h"
+
+/* The task that runs on w is to leave it: all its forks get tasks. The scheduler's `share`. */
+void bgi_forks_share(bgi_worker *w);
+
+/* The monitor: the oldest fork of a worker that does not listen gets a task. The scheduler's
+ * `take_fork`. */
+void bgi_forks_take(bgi_worker *w);
+
+#endif
