@@ -15,6 +15,7 @@
 #include <brigade/future.h>
 #include <brigade/group.h>
 #include <brigade/local.h>
+#include <brigade/parallel.h>
 #include <brigade/runtime.h>
 #include <brigade/scope.h>
 #include <brigade/select.h>

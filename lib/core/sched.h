@@ -111,7 +111,8 @@ typedef struct bgi_worker {
     bgi_atomic robbed;  /* a thief has taken its next slot (core/steal.c) */
     bgi_lock own_lock;  /* of what follows, and of `own` for all but its fast paths */
     bgi_atomic
-        in_callback; /* its own: what it forks now cannot be waited for; read by the monitor */
+        in_callback;   /* its own: what it forks now cannot be waited for; read by the monitor */
+    bg_time forked_at; /* its own: when `own` began to be not empty, if others waited then */
     bg_detail_fork *taken; /* the oldest of `own`, which has been given a task meanwhile; or NULL */
     /* The monitor's. */
     bgi_word seen_tick;
@@ -147,6 +148,7 @@ struct bgi_sched_config {
     uint64_t seed; /* 0, or the deterministic mode's (core/sim.h), which has no threads */
     /* The running fiber is to leave its worker, and `own` is not empty: empties it. */
     void (*share)(bgi_worker *w);
+    bg_duration patience; /* so old is a fork before somebody is woken for it; 0: any age */
     /* The monitor: the worker is stuck, others are idle, and `own` may have something for them. */
     void (*take_fork)(bgi_worker *w);
     /* Called by the monitor at each look after bgi_sched_ending; NULL: nothing is. */

@@ -148,6 +148,13 @@ bgi_item *bgi_search(bgi_worker *w)
     if (!start_searching(w)) {
         return steal_timers(w);
     }
+    if (bgi_unlikely(bgi_load(&s->stuck) != 0)) {
+        /* Before anything that may take long: nobody else may come by for long. */
+        bgi_item *late = steal_timers(w);
+        if (late != NULL) {
+            return late;
+        }
+    }
     struct full full;
     full.n = 1;
     full.of[0].victim = NULL;

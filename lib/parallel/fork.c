@@ -55,6 +55,7 @@
 #include "parallel/fork.h"
 
 #include "arch/bias.h"
+#include "base/clock.h"
 #include "base/panic.h"
 
 #include <brigade/fork.h>
@@ -90,9 +91,9 @@ BGI_INLINE bgi_atomic *newest_of(bgi_worker *w)
     return (bgi_atomic *)(void *)&w->own.newest;
 }
 
-BGI_INLINE bgi_atomic *after_oldest_of(bgi_worker *w)
+BGI_INLINE bgi_atomic *next_of(bg_detail_fork *f)
 {
-    return (bgi_atomic *)(void *)&w->own.oldest.next;
+    return (bgi_atomic *)(void *)&f->next;
 }
 
 /* Whether the list is not empty, for who is not the owner. */
@@ -179,7 +180,7 @@ void bgi_forks_take(bgi_worker *w)
             bgi_fence_heavy(); /* partner: the compiler's fence in bg_detail_fork_end */
         }
         if (has_forks(w) && bgi_load(&w->in_callback) == 0) {
-            bg_detail_fork *f = bgi_load_ptr(after_oldest_of(w));
+            bg_detail_fork *f = bgi_load_ptr(next_of(&w->own.oldest));
             t = give_task(w->sched, NULL, f);
             w->taken = t == NULL ? NULL : f;
         }
@@ -225,6 +226,21 @@ static void look(bgi_worker *w, const bg_detail_fork *joined)
     }
 }
 
+/* Whether it is too early to wake somebody for the oldest fork: what has just been forked may be
+ * joined at once. The flag stays up, so a later fork comes here again. */
+static int too_early(bgi_worker *w, int first)
+{
+    bg_duration patience = w->sched->config.patience;
+    if (patience == 0 || bgi_load(attention_of(w)) != BGI_FORKS_WANTED) {
+        return 0;
+    }
+    bg_time now = bgi_clock_now();
+    if (first) {
+        w->forked_at = now;
+    }
+    return now - w->forked_at < patience;
+}
+
 void bg_detail_fork_slow(bg_detail_fork *f)
 {
     bgi_worker *w = bgi_worker_self();
@@ -232,6 +248,14 @@ void bg_detail_fork_slow(bg_detail_fork *f)
     f->has_run = 0;
     if (w == NULL) {
         return; /* a plain thread: it runs when it is joined */
+    }
+    int first = !bgi_has_own_forks(w);
+    int early = w->current != NULL && too_early(w, first);
+    if (early) { /* as if nobody had asked: the flag is not TAKEN, or has not been a moment ago */
+        f->prev = w->own.newest;
+        bgi_store_ptr(next_of(w->own.newest), f);
+        bgi_store_release_ptr(newest_of(w), f);
+        return;
     }
     bgi_lock_acquire(&w->own_lock);
     settle(w, NULL);

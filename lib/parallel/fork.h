@@ -13,4 +13,12 @@ void bgi_forks_share(bgi_worker *w);
  * `take_fork`. */
 void bgi_forks_take(bgi_worker *w);
 
+/* Whether what the calling task forks can be run by others at all: not on plain threads, in
+ * callbacks and where there is one worker. */
+BGI_INLINE int bgi_forks_possible(void)
+{
+    const bgi_worker *w = bgi_worker_self();
+    return w != NULL && w->current != NULL && w->sched->workers > 1;
+}
+
 #endif

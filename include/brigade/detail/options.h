@@ -61,18 +61,44 @@
         BG_DETAIL_SET(bg_detail_options, __VA_ARGS__)                                              \
         return f((a), (b), (c), &bg_detail_options);                                               \
     }())
+#define BG_DETAIL_CALL4_(f, type, a, b, c, d, ...)                                                 \
+    ([&]() {                                                                                       \
+        type bg_detail_options = type();                                                           \
+        BG_DETAIL_SET(bg_detail_options, __VA_ARGS__)                                              \
+        return f((a), (b), (c), (d), &bg_detail_options);                                          \
+    }())
+#define BG_DETAIL_CALL5_(f, type, a, b, c, d, e, ...)                                              \
+    ([&]() {                                                                                       \
+        type bg_detail_options = type();                                                           \
+        BG_DETAIL_SET(bg_detail_options, __VA_ARGS__)                                              \
+        return f((a), (b), (c), (d), (e), &bg_detail_options);                                     \
+    }())
+#define BG_DETAIL_CALL7_(f, type, a, b, c, d, e, i, j, ...)                                        \
+    ([&]() {                                                                                       \
+        type bg_detail_options = type();                                                           \
+        BG_DETAIL_SET(bg_detail_options, __VA_ARGS__)                                              \
+        return f((a), (b), (c), (d), (e), (i), (j), &bg_detail_options);                           \
+    }())
 
 #else
 
 #define BG_DETAIL_CALL1_(f, type, a, ...) f((a), &(type){__VA_ARGS__})
 #define BG_DETAIL_CALL2_(f, type, a, b, ...) f((a), (b), &(type){__VA_ARGS__})
 #define BG_DETAIL_CALL3_(f, type, a, b, c, ...) f((a), (b), (c), &(type){__VA_ARGS__})
+#define BG_DETAIL_CALL4_(f, type, a, b, c, d, ...) f((a), (b), (c), (d), &(type){__VA_ARGS__})
+#define BG_DETAIL_CALL5_(f, type, a, b, c, d, e, ...)                                              \
+    f((a), (b), (c), (d), (e), &(type){__VA_ARGS__})
+#define BG_DETAIL_CALL7_(f, type, a, b, c, d, e, i, j, ...)                                        \
+    f((a), (b), (c), (d), (e), (i), (j), &(type){__VA_ARGS__})
 
 #endif
 
-/* f(a, ..., &options): 1, 2 or 3 arguments before the options. */
+/* f(a, ..., &options), by how many arguments come before the options. */
 #define BG_DETAIL_CALL1(f, type, ...) BG_DETAIL_CALL1_(f, type, __VA_ARGS__, .size = sizeof(type))
 #define BG_DETAIL_CALL2(f, type, ...) BG_DETAIL_CALL2_(f, type, __VA_ARGS__, .size = sizeof(type))
 #define BG_DETAIL_CALL3(f, type, ...) BG_DETAIL_CALL3_(f, type, __VA_ARGS__, .size = sizeof(type))
+#define BG_DETAIL_CALL4(f, type, ...) BG_DETAIL_CALL4_(f, type, __VA_ARGS__, .size = sizeof(type))
+#define BG_DETAIL_CALL5(f, type, ...) BG_DETAIL_CALL5_(f, type, __VA_ARGS__, .size = sizeof(type))
+#define BG_DETAIL_CALL7(f, type, ...) BG_DETAIL_CALL7_(f, type, __VA_ARGS__, .size = sizeof(type))
 
 #endif
