@@ -13,15 +13,15 @@
  * Invariants
  *   F1  The list of a worker holds forks of the task that runs on it and of no other, the oldest
  *       first; it is empty whenever a switch happens.
- *   F2  A fork is in the list, or it has a task (or none, when there was no memory: then it is run
- * by who joins it). One that is in the list may have a task as well: `taken`. F3  Forks are joined
- * the newest first; those that have a task and are not in the list are older than all that are. So
- * when one of them is joined, the list is empty. F4  The function of a fork runs once. Of a fork
- * with a task: whoever moves `done` of the task away from FORK runs it, the task itself (LIVE) or
- * who joins it (DETACHED). A task that ends without having begun (it was cancelled, or there was no
- * stack for it) moves it to DONE, and leaves has_run 0: who joins it runs it. F5  A task that finds
- * DETACHED does not touch the fork: its frame may be gone.
- *
+ *   F2  A fork is in the list, or it has a task (or none, when there was no memory: then who joins
+ *       it runs it). One that is in the list may have a task as well: `taken`.
+ *   F3  Forks are joined the newest first; those that have a task and are not in the list are older
+ *       than all that are. So when one of them is joined, the list is empty.
+ *   F4  The function of a fork runs once. Of a fork with a task: whoever moves `done` of the task
+ *       away from FORK runs it, the task itself (LIVE) or who joins it (DETACHED). A task that ends
+ *       without having begun (it was cancelled, or there was no stack for it) moves it to DONE, and
+ *       leaves has_run 0: who joins it runs it.
+ *   F5  A task that finds DETACHED does not touch the fork: its frame may be gone.
  *   F6  `taken` is the oldest of the list, or has just left it by the fast path of a join whose
  *       look at `attention` is yet to come; it has a task.
  *
@@ -42,7 +42,9 @@
  * takes out what was taken when it comes to look. Without membarrier the flag stays TAKEN, and each
  * fork and join takes the lock: the owner's store is then before its lock, or sees what was taken.
  *
- * Partners: done: FORK (release, then the deque's) -> the task's compare-and-swap; LIVE -> DONE
+ * Partners: newest (release, on the paths without the lock) -> the monitor's look (acquire): the
+ * fork, its function and its arguments. What others find in the task they find through the deque or
+ * the injector. done: FORK -> LIVE or DETACHED only says who runs it: relaxed. LIVE -> DONE
  * (release, in the end of the task) -> the join's await (acquire): the result, and has_run.
  *
  * Dropped: thieves that take from the list themselves, as the monitor does: a fence in every thread
@@ -73,7 +75,7 @@ static int run_fork(void *arg)
 {
     bg_detail_fork *f = arg;
     bg_task *self = bgi_task_self();
-    if (bgi_cas(&self->done, BGI_TASK_FORK, BGI_TASK_LIVE)) {
+    if (bgi_cas_relaxed(&self->done, BGI_TASK_FORK, BGI_TASK_LIVE)) {
         f->run(f);
         f->has_run = 1;
     }
@@ -107,7 +109,7 @@ static void unlink_oldest(bgi_worker *w)
 {
     bg_detail_fork *f = w->own.oldest.next;
     if (f == w->own.newest) {
-        bgi_store_release_ptr(newest_of(w), &w->own.oldest);
+        bgi_store_ptr(newest_of(w), &w->own.oldest);
     } else {
         w->own.oldest.next = f->next;
         f->next->prev = &w->own.oldest;
@@ -130,7 +132,7 @@ static bg_task *give_task(bgi_sched *s, bgi_worker *w, bg_detail_fork *f)
     f->has_run = 0;
     f->task = bgi_task_make(s->config.owner, w, run_fork, f, NULL, 0, NULL);
     if (f->task != NULL) {
-        bgi_store_release(&f->task->done, BGI_TASK_FORK);
+        bgi_store(&f->task->done, BGI_TASK_FORK);
     }
     return f->task;
 }
@@ -261,7 +263,7 @@ void bg_detail_fork_slow(bg_detail_fork *f)
     settle(w, NULL);
     f->prev = w->own.newest;
     w->own.newest->next = f;
-    bgi_store_release_ptr(newest_of(w), f);
+    bgi_store_ptr(newest_of(w), f); /* who reads what it leads to takes the lock */
     bgi_lock_release(&w->own_lock);
     if (w->current == NULL) {
         return; /* a callback, which cannot wait for others */
@@ -303,7 +305,7 @@ int bg_detail_join_slow(bg_detail_fork *f)
         return 0;
     }
     bgi_task_point();
-    if (bgi_cas(&t->done, BGI_TASK_FORK, BGI_TASK_DETACHED)) {
+    if (bgi_cas_relaxed(&t->done, BGI_TASK_FORK, BGI_TASK_DETACHED)) {
         return 0; /* its record frees itself when it is come to */
     }
     (void)bg_await(t);

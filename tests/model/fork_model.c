@@ -200,6 +200,18 @@ MC_MODEL(take_locked, .name = "fork/taken_without_membarrier", .says = "likewise
          .setup = without_membarrier, .thread = {forks_two_and_joins, takes_and_runs},
          .check = both_ran);
 
+/* Somebody waits, but no fork is old enough to be theirs. */
+static void impatient(void)
+{
+    setup();
+    S.config.patience = BG_TIME_MAX;
+    bgi_store((bgi_atomic *)&W[0].own.attention, BGI_FORKS_WANTED);
+}
+
+MC_MODEL(take_early, .name = "fork/taken_when_it_is_too_early_to_share",
+         .says = "the monitor takes a fork that was made while another worker waits",
+         .setup = impatient, .thread = {forks_two_and_joins, takes_and_runs}, .check = both_ran);
+
 /* ---- who has nothing to do ---- */
 
 static void asks(void)
