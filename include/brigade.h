@@ -19,6 +19,7 @@
 #include <brigade/runtime.h>
 #include <brigade/scope.h>
 #include <brigade/select.h>
+#include <brigade/sort.h>
 #include <brigade/sync.h>
 #include <brigade/task.h>
 #include <brigade/ticker.h>

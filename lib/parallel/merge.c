@@ -1,0 +1,386 @@
+/*
+ * The sequential parts of the merge sort: leaves, which fit the first cache, and merges.
+ *
+ * A comparison costs a call and, when its outcome is random and is branched on, half a
+ * misprediction, which is several times as much. So no outcome is branched on: it selects one of
+ * two addresses, and advances one of two. What is left is a chain of a load, a comparison and an
+ * addition for each element. Merging from both ends at once makes that two chains which do not
+ * depend on each other, and the processor runs them side by side.
+ *
+ * A merge from both ends needs no check for an end that is reached: of two sequences of equal
+ * length w each end may take w elements without leaving them (the leaves), and of any two, each end
+ * may take half the length of the shorter (all other merges, several rounds). In the second case
+ * the ends cannot meet, so what comes out is a permutation, whatever the comparison says. In the
+ * first they meet exactly when the comparison is an order; if they do not, the merge is done again
+ * in the second way: its sources are untouched.
+ *
+ * The code is written once, and inlined with the size as a constant for common ones, so that a move
+ * is a load and a store.
+ *
+ * Arrays of pointers: comparing follows them, and that is where the time goes once what they point
+ * to exceeds the cache. So what lies behind the elements to come is prefetched. A prefetch of
+ * something that was no pointer after all does nothing.
+ *
+ * Sources: branch-free sorting of four and merging from both ends, as in quadsort (van den Hoven,
+ * 2020) and driftsort (Peters and Bergdoll, 2024); branch mispredictions: Edelkamp and Weiss,
+ * "BlockQuicksort" (2016); binary insertion of a short sequence into a long one: Hwang and Lin
+ * (1972), simplified.
+ */
+#include "parallel/sort.h"
+
+#include "base/compiler.h"
+
+#include <stdint.h>
+#include <string.h>
+
+enum {
+    BLOCK = 4,       /* elements sorted without a merge */
+    LOOK_FROM = 32,  /* sequences of that length are first looked at: they may be in order */
+    ROUND_LEAST = 8, /* elements from each end: fewer are not worth a round */
+    AHEAD = 8        /* elements: how far ahead pointers are followed */
+};
+
+/* Elements: their size, and whether they are pointers; constants where this is inlined. */
+struct kind {
+    size_t size;
+    int pointers;
+};
+
+BGI_INLINE int compare(const struct bgi_order *o, const char *a, const char *b)
+{
+    return o->cmp(a, b, o->ctx);
+}
+
+/* b if take_b is 1, a if it is 0; not a branch. */
+BGI_INLINE const char *pick(size_t take_b, const char *a, const char *b)
+{
+    uintptr_t x = (uintptr_t)a;
+    return (const char *)(x ^ ((x ^ (uintptr_t)b) & (0 - take_b)));
+}
+
+BGI_INLINE void move(struct kind k, char *to, const char *from)
+{
+    memcpy(to, from, k.size);
+}
+
+BGI_INLINE void copy(struct kind k, char *to, const char *from, size_t n)
+{
+    if (n != 0) {
+        memcpy(to, from, n * k.size);
+    }
+}
+
+BGI_INLINE void follow(const char *element)
+{
+    const void *to;
+    memcpy(&to, element, sizeof to);
+    __builtin_prefetch(to);
+}
+
+/* ---- merges ---- */
+
+/* What is still to be merged: [l, l_end) and [r, r_end) to [out, out_end). */
+struct merging {
+    const char *l, *l_end, *r, *r_end;
+    char *out, *out_end;
+};
+
+/* Takes `steps` elements from each end. None of the sequences may be shorter. */
+BGI_INLINE void both_ends(const struct bgi_order *o, struct kind k, struct merging *m, size_t steps,
+                          int prefetch)
+{
+    const char *l = m->l, *r = m->r;
+    const char *l_back = m->l_end, *r_back = m->r_end;
+    char *out = m->out, *out_back = m->out_end;
+    char *end = out + steps * k.size;
+    while (out != end) {
+        size_t take_r = compare(o, l, r) > 0;
+        const char *from = pick(take_r, l, r);
+        move(k, out, from);
+        out += k.size;
+        r += k.size & (0 - take_r);
+        l += k.size & (take_r - 1);
+        if (prefetch) {
+            follow(from + AHEAD * k.size);
+        }
+        l_back -= k.size;
+        r_back -= k.size;
+        size_t take_l = compare(o, l_back, r_back) > 0;
+        from = pick(take_l, r_back, l_back);
+        out_back -= k.size;
+        move(k, out_back, from);
+        l_back += k.size & (take_l - 1);
+        r_back += k.size & (0 - take_l);
+        if (prefetch) {
+            follow(from - AHEAD * k.size);
+        }
+    }
+    *m = (struct merging){l, l_back, r, r_back, out, out_back};
+}
+
+/* How many elements of the sorted sequence come before x: those that are less, or also those that
+ * are equal. */
+BGI_INLINE size_t before(const struct bgi_order *o, struct kind k, const char *sequence, size_t n,
+                         const char *x, int equal_too)
+{
+    size_t least = 0;
+    while (least < n) {
+        size_t mid = least + (n - least) / 2;
+        if (compare(o, sequence + mid * k.size, x) < equal_too) {
+            least = mid + 1;
+        } else {
+            n = mid;
+        }
+    }
+    return least;
+}
+
+/* The rest of a merge, of which one sequence is short: it is inserted into the other. */
+BGI_INLINE void insert_short(const struct bgi_order *o, struct kind k, const char *l, size_t nl,
+                             const char *r, size_t nr, char *out)
+{
+    int l_is_short = nl < nr;
+    const char *few = l_is_short ? l : r, *many = l_is_short ? r : l;
+    size_t n_few = l_is_short ? nl : nr, n_many = l_is_short ? nr : nl;
+    for (; n_few != 0; n_few--) {
+        size_t n = before(o, k, many, n_many, few, !l_is_short);
+        copy(k, out, many, n);
+        many += n * k.size;
+        n_many -= n;
+        out += n * k.size;
+        move(k, out, few);
+        few += k.size;
+        out += k.size;
+    }
+    copy(k, out, many, n_many);
+}
+
+/* The rest of a merge of two short sequences. */
+BGI_INLINE void merge_short(const struct bgi_order *o, struct kind k, const char *l, size_t nl,
+                            const char *r, size_t nr, char *out)
+{
+    while (nl != 0 && nr != 0) {
+        size_t take_r = compare(o, l, r) > 0;
+        move(k, out, pick(take_r, l, r));
+        out += k.size;
+        r += k.size & (0 - take_r);
+        l += k.size & (take_r - 1);
+        nr -= take_r;
+        nl -= 1 - take_r;
+    }
+    copy(k, out, l, nl);
+    copy(k, out + nl * k.size, r, nr);
+}
+
+/* Two sequences one of which is before the other. */
+BGI_INLINE int merge_disjoint(const struct bgi_order *o, struct kind k, const char *l, size_t nl,
+                              const char *r, size_t nr, char *out)
+{
+    if (compare(o, l + (nl - 1) * k.size, r) <= 0) {
+        copy(k, out, l, nl);
+        copy(k, out + nl * k.size, r, nr);
+        return 1;
+    }
+    if (compare(o, l, r + (nr - 1) * k.size) > 0) {
+        copy(k, out, r, nr);
+        copy(k, out + nr * k.size, l, nl);
+        return 1;
+    }
+    return 0;
+}
+
+BGI_INLINE void merge_any(const struct bgi_order *o, struct kind k, const char *l, size_t nl,
+                          const char *r, size_t nr, char *out)
+{
+    if (nl >= LOOK_FROM && nr >= LOOK_FROM && merge_disjoint(o, k, l, nl, r, nr, out)) {
+        return;
+    }
+    struct merging m = {l, l + nl * k.size, r, r + nr * k.size, out, out + (nl + nr) * k.size};
+    for (;;) {
+        size_t steps = (nl < nr ? nl : nr) / 2;
+        if (steps < ROUND_LEAST) {
+            break;
+        }
+        both_ends(o, k, &m, steps, k.pointers && steps >= AHEAD);
+        nl = (size_t)(m.l_end - m.l) / k.size;
+        nr = (size_t)(m.r_end - m.r) / k.size;
+    }
+    if ((nl < nr ? nl : nr) * 8 < nl + nr) {
+        insert_short(o, k, m.l, nl, m.r, nr, m.out);
+    } else {
+        merge_short(o, k, m.l, nl, m.r, nr, m.out);
+    }
+}
+
+/* Two neighbours of w elements each. */
+BGI_INLINE void merge_equal(const struct bgi_order *o, struct kind k, const char *l, size_t w,
+                            char *out)
+{
+    const char *r = l + w * k.size;
+    if (w >= LOOK_FROM && merge_disjoint(o, k, l, w, r, w, out)) {
+        return;
+    }
+    struct merging m = {l, r, r, r + w * k.size, out, out + 2 * w * k.size};
+    both_ends(o, k, &m, w, 0);
+    if (bgi_unlikely(m.l != m.l_end)) {
+        merge_any(o, k, l, w, r, w, out);
+    }
+}
+
+/* ---- leaves ---- */
+
+/* Sorts four elements to another place: five comparisons, and no branch. */
+BGI_INLINE void sort_block(const struct bgi_order *o, struct kind k, const char *in, char *out)
+{
+    const char *v1 = in + k.size, *v2 = v1 + k.size, *v3 = v2 + k.size;
+    size_t s = compare(o, in, v1) > 0;
+    size_t t = compare(o, v2, v3) > 0;
+    const char *a = pick(s, in, v1), *b = pick(s, v1, in); /* a <= b */
+    const char *c = pick(t, v2, v3), *d = pick(t, v3, v2); /* c <= d */
+    size_t first = compare(o, a, c) > 0;                   /* c is the least of all */
+    size_t last = compare(o, b, d) > 0;                    /* b is the greatest of all */
+    const char *least = pick(first, a, c);
+    const char *most = pick(last, d, b);
+    /* The two others, in the order in which they came. */
+    const char *x = pick(first, pick(last, b, c), a);
+    const char *y = pick(last, pick(first, c, b), d);
+    size_t swapped = compare(o, x, y) > 0;
+    move(k, out, least);
+    move(k, out + k.size, pick(swapped, x, y));
+    move(k, out + 2 * k.size, pick(swapped, y, x));
+    move(k, out + 3 * k.size, most);
+}
+
+/* Sorts up to three elements to another place. */
+BGI_INLINE void sort_few(const struct bgi_order *o, struct kind k, const char *in, size_t n,
+                         char *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t at = before(o, k, out, i, in + i * k.size, 1);
+        memmove(out + (at + 1) * k.size, out + at * k.size, (i - at) * k.size);
+        move(k, out + at * k.size, in + i * k.size);
+    }
+}
+
+/* One run, up or strictly down, is dealt with: 1. */
+BGI_INLINE int sort_run(const struct bgi_order *o, struct kind k, char *array, char *other,
+                        size_t n, int into_other)
+{
+    size_t i = 1;
+    while (i < n && compare(o, array + (i - 1) * k.size, array + i * k.size) <= 0) {
+        i++;
+    }
+    if (i == n) {
+        if (into_other) {
+            copy(k, other, array, n);
+        }
+        return 1;
+    }
+    if (i != 1) {
+        return 0;
+    }
+    while (i < n && compare(o, array + (i - 1) * k.size, array + i * k.size) > 0) {
+        i++;
+    }
+    if (i != n) {
+        return 0;
+    }
+    for (i = 0; i < n; i++) {
+        move(k, other + i * k.size, array + (n - 1 - i) * k.size);
+    }
+    if (!into_other) {
+        copy(k, array, other, n);
+    }
+    return 1;
+}
+
+BGI_INLINE void sort_leaf(const struct bgi_order *o, struct kind k, char *array, char *other,
+                          size_t n, int into_other)
+{
+    if (k.pointers) {
+        for (size_t i = 0; i < n; i++) {
+            follow(array + i * k.size);
+        }
+    }
+    if (sort_run(o, k, array, other, n, into_other)) {
+        return;
+    }
+    /* Each pass goes from one area to the other; the last one has to end in the right one. */
+    int to_other = into_other;
+    for (size_t w = BLOCK; w < n; w *= 2) {
+        to_other = !to_other;
+    }
+    if (!to_other) {
+        copy(k, other, array, n);
+    }
+    const char *from = to_other ? array : other;
+    char *to = to_other ? other : array;
+    size_t i = 0;
+    for (; n - i >= BLOCK; i += BLOCK) {
+        sort_block(o, k, from + i * k.size, to + i * k.size);
+    }
+    sort_few(o, k, from + i * k.size, n - i, to + i * k.size);
+    for (size_t w = BLOCK; w < n; w *= 2) {
+        to_other = !to_other;
+        from = to_other ? array : other;
+        to = to_other ? other : array;
+        for (i = 0; n - i >= 2 * w; i += 2 * w) {
+            merge_equal(o, k, from + i * k.size, w, to + i * k.size);
+        }
+        size_t left = n - i < w ? n - i : w;
+        merge_any(o, k, from + i * k.size, left, from + (i + left) * k.size, n - i - left,
+                  to + i * k.size);
+    }
+}
+
+/* ---- for each size ---- */
+
+#define MERGER(name, element_size, are_pointers)                                                   \
+    static void leaf_##name(const struct bgi_order *o, char *array, char *other, size_t n,         \
+                            int into_other)                                                        \
+    {                                                                                              \
+        sort_leaf(o, (struct kind){element_size, are_pointers}, array, other, n, into_other);      \
+    }                                                                                              \
+    static void merge_##name(const struct bgi_order *o, const char *l, size_t nl, const char *r,   \
+                             size_t nr, char *out)                                                 \
+    {                                                                                              \
+        merge_any(o, (struct kind){element_size, are_pointers}, l, nl, r, nr, out);                \
+    }                                                                                              \
+    static const struct bgi_merger merger_##name = {leaf_##name, merge_##name};
+
+MERGER(4, 4, 0)
+MERGER(8, 8, 0)
+MERGER(16, 16, 0)
+MERGER(pointers, sizeof(void *), 1)
+MERGER(other, o->size, 0)
+
+/* Whether all of some elements could be addresses of what programs have. */
+static int may_be_pointers(const char *base, size_t n)
+{
+    enum { SAMPLES = 16 };
+    if (n < SAMPLES) {
+        return 0;
+    }
+    for (size_t i = 0; i < SAMPLES; i++) {
+        uintptr_t v;
+        memcpy(&v, base + i * (n / SAMPLES) * sizeof v, sizeof v);
+        if (v >> 47 != 0 || v >> 32 == 0) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+const struct bgi_merger *bgi_merger_for(const void *base, size_t n, size_t size)
+{
+    switch (size) {
+    case 4:
+        return &merger_4;
+    case 8:
+        return sizeof(void *) == 8 && may_be_pointers(base, n) ? &merger_pointers : &merger_8;
+    case 16:
+        return &merger_16;
+    default:
+        return &merger_other;
+    }
+}

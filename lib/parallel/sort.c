@@ -1,0 +1,299 @@
+/*
+ * Sorting: a merge sort whose halves are forked, and whose merges are.
+ *
+ * Each half of a range is sorted into the area where the range itself is not wanted, array or
+ * buffer, and is merged from there: an element moves once for each level. A merge is divided where
+ * its output is halved: a binary search says how much of that comes from either side (the "merge
+ * path"). So the pieces are of equal size whatever the data, and the depth is logarithmic. Where
+ * ranges are divided depends on n and the grain alone, not on who takes part.
+ *
+ * Invariants
+ *   S1  What is given an area to fill fills it with a permutation of its elements, however the
+ *       comparison answers and whenever the sort is stopped: a leaf or merge that finds it stopped
+ *       copies instead. So the array, which is filled last, has the elements that it had.
+ *   S2  At any time each place of either area is written by one piece only, and read by those it
+ *       was forked by or who forked it: fork and join order them.
+ *   S3  Recursion goes by halves, with a frame of some hundred bytes: a few thousand in all.
+ *
+ * `stop` is 0, or the code with which one of the pieces found itself cancelled, negated; it only
+ * ever is set, guards no data, and makes the others stop sooner.
+ *
+ * A range that is one run, up or strictly down, is found to be one before all else, and the two
+ * sides of a merge may be in order already: input that is sorted, or nearly so, costs little more
+ * than a look at each element and some copies.
+ *
+ * Dropped: a quicksort for what need not be stable. It has fewer copies, but its partitions, done
+ * without branches, need a buffer of indexes and as many comparisons, and its first ones are hard
+ * to divide; with a comparison that is a call it is no faster.
+ *
+ * Sources: the parallel merge: Akl and Santoro (1987), Cormen et al., "Introduction to Algorithms"
+ * (the chapter on multithreaded algorithms); its division by output: Deo and Sarkar (1991), Green,
+ * Odeh and Birk, "Merge path" (2014).
+ */
+#include "parallel/sort.h"
+
+#include "base/alloc.h"
+#include "base/atomic.h"
+
+#include <brigade/fork.h>
+#include <brigade/scope.h>
+#include <brigade/sort.h>
+
+#include <stdint.h>
+
+enum {
+    LEAF_BYTES = 16 * 1024, /* with its buffer, two thirds of a common first cache */
+    LEAF_LEAST = 64,        /* elements */
+    MERGE_LEAVES = 4,       /* in a piece of a merge: it is read and written once */
+    SMALL_BYTES = 512       /* so few need no memory */
+};
+
+#define HUGE_PAGE ((size_t)2 << 20)
+#define HUGE_FROM (2 * HUGE_PAGE)
+
+struct sort {
+    struct bgi_order order;
+    const struct bgi_merger *merger;
+    size_t leaf, piece; /* elements at most: of a leaf, of a piece of a merge */
+    bgi_atomic stop;
+};
+
+struct range {
+    struct sort *sort;
+    char *array, *other; /* array: where the elements are */
+    size_t n;
+    int into_other; /* where they are wanted */
+};
+
+struct merge {
+    struct sort *sort;
+    const char *l, *r;
+    size_t nl, nr;
+    char *out;
+};
+
+static int stopped(void *arg)
+{
+    struct sort *s = arg;
+    if (bgi_load(&s->stop) == 0) {
+        int r = bg_cancelled();
+        if (r != 0) {
+            bgi_store(&s->stop, (bgi_word)-r);
+        }
+    }
+    return bgi_load(&s->stop) != 0;
+}
+
+/* How many of the first k of a merge's output come from l. */
+static size_t from_left(const struct merge *m, size_t k)
+{
+    const struct bgi_order *o = &m->sort->order;
+    size_t least = k > m->nr ? k - m->nr : 0;
+    size_t most = k < m->nl ? k : m->nl;
+    while (least < most) {
+        size_t i = least + (most - least) / 2;
+        if (o->cmp(m->l + i * o->size, m->r + (k - 1 - i) * o->size, o->ctx) <= 0) {
+            least = i + 1;
+        } else {
+            most = i;
+        }
+    }
+    return least;
+}
+
+static void copy_merge(const struct merge *m)
+{
+    size_t size = m->sort->order.size;
+    memcpy(m->out, m->l, m->nl * size);
+    memcpy(m->out + m->nl * size, m->r, m->nr * size);
+}
+
+static int merge(void *arg)
+{
+    struct merge *m = arg;
+    struct sort *s = m->sort;
+    size_t size = s->order.size;
+    size_t n = m->nl + m->nr;
+    if (stopped(s)) {
+        copy_merge(m);
+        return 0;
+    }
+    if (n <= s->piece) {
+        s->merger->merge(&s->order, m->l, m->nl, m->r, m->nr, m->out);
+        return 0;
+    }
+    bg_fork_frame f;
+    size_t i = from_left(m, n / 2), j = n / 2 - i;
+    struct merge first = {s, m->l, m->r, i, j, m->out};
+    struct merge second = {s,         m->l + i * size, m->r + j * size,
+                           m->nl - i, m->nr - j,       m->out + n / 2 * size};
+    bg_fork(&f, merge, &second);
+    (void)merge(&first);
+    (void)bg_join(&f);
+    return 0;
+}
+
+static int sort_range(void *arg)
+{
+    struct range *t = arg;
+    struct sort *s = t->sort;
+    size_t size = s->order.size;
+    if (stopped(s)) {
+        if (t->into_other) {
+            memcpy(t->other, t->array, t->n * size);
+        }
+        return 0;
+    }
+    if (t->n <= s->leaf) {
+        s->merger->leaf(&s->order, t->array, t->other, t->n, t->into_other);
+        return 0;
+    }
+    bg_fork_frame f;
+    size_t h = (t->n - 1) / s->leaf; /* at least 1 leaf that is full */
+    h = (h + 1) / 2 * s->leaf;
+    struct range left = {s, t->array, t->other, h, !t->into_other};
+    struct range right = {s, t->array + h * size, t->other + h * size, t->n - h, !t->into_other};
+    bg_fork(&f, sort_range, &right);
+    (void)sort_range(&left);
+    (void)bg_join(&f);
+    char *from = t->into_other ? t->array : t->other;
+    char *out = t->into_other ? t->other : t->array;
+    struct merge m = {s, from, from + h * size, h, t->n - h, out};
+    return merge(&m);
+}
+
+/* ---- one run ---- */
+
+/* Whether the array is sorted now because it was one run, up or strictly down. Returns early when
+ * the sort is stopped. */
+static int was_run(struct sort *s, char *base, size_t n)
+{
+    const struct bgi_order *o = &s->order;
+    int down = o->cmp(base, base + o->size, o->ctx) > 0;
+    const char *at = base + o->size;
+    for (size_t i = 2; i < n; i++, at += o->size) {
+        if ((o->cmp(at, at + o->size, o->ctx) > 0) != down || (i % s->leaf == 0 && stopped(s))) {
+            return 0;
+        }
+    }
+    if (down) {
+        char *back = base + n * o->size;
+        for (size_t i = 0; i < n / 2; i++) {
+            back -= o->size;
+            bgi_sort_swap(base + i * o->size, back, o->size);
+        }
+    }
+    return 1;
+}
+
+/* ---- the buffer ---- */
+
+struct buffer {
+    char *at;
+    void *block;   /* to be freed, if not NULL */
+    size_t mapped; /* bytes to be unmapped at the block; 0: it goes to bgi_free */
+};
+
+/* For elements of that size, aligned as those of an array of them are at least. */
+static int buffer_get(struct buffer *b, size_t bytes, size_t size)
+{
+    if (bytes >= HUGE_FROM) {
+        /* Of the whole work a third would be page faults and misses of the address cache. */
+        b->mapped = bytes + HUGE_PAGE;
+        b->block = bgi_mmap(b->mapped, PROT_READ | PROT_WRITE, MAP_NORESERVE);
+        if (b->block == NULL) {
+            return -ENOMEM;
+        }
+        b->at = (char *)b->block + (-(uintptr_t)b->block & (HUGE_PAGE - 1));
+        (void)bgi_madvise(b->at, bytes, MADV_HUGEPAGE);
+        return 0;
+    }
+    size_t alignment = size & (0 - size);
+    alignment = alignment < 64 ? 64 : alignment > 4096 ? 4096 : alignment;
+    b->mapped = 0;
+    b->block = bgi_aligned_alloc(alignment, bytes);
+    b->at = b->block;
+    return b->block == NULL ? -ENOMEM : 0;
+}
+
+static void buffer_put(struct buffer *b)
+{
+    if (b->mapped != 0) {
+        (void)bgi_munmap(b->block, b->mapped);
+    } else {
+        bgi_free(b->block);
+    }
+}
+
+/* ---- */
+
+/* Few elements, with no memory but the stack. */
+static BGI_NOINLINE void sort_small(struct sort *s, char *base, size_t n)
+{
+    BGI_ALIGNED(64) char other[SMALL_BYTES];
+    s->merger->leaf(&s->order, base, other, n, 0);
+}
+
+static size_t leaf_for(size_t size, size_t grain)
+{
+    size_t most = grain, n = LEAF_LEAST / 2;
+    if (grain == 0) {
+        most = LEAF_BYTES / size;
+        most = most < LEAF_LEAST ? LEAF_LEAST : most;
+    }
+    /* Merges of leaves are of equal lengths: a power of two. */
+    while (n <= most / 2) {
+        n *= 2;
+    }
+    return n;
+}
+
+static int sort(void *base, size_t n, size_t size, bg_compare cmp, void *ctx,
+                const bg_sort_options *options, int stable)
+{
+    size_t bytes;
+    if (options == NULL || options->size != sizeof *options || cmp == NULL ||
+        (n != 0 && (base == NULL || size == 0)) || __builtin_mul_overflow(n, size, &bytes) ||
+        bytes > PTRDIFF_MAX - HUGE_PAGE) {
+        return -EINVAL;
+    }
+    if (n < 2) {
+        return 0;
+    }
+    struct sort s = {.order = {cmp, ctx, size}, .leaf = leaf_for(size, options->grain)};
+    s.merger = bgi_merger_for(base, n, size);
+    s.piece = s.leaf > SIZE_MAX / MERGE_LEAVES ? SIZE_MAX : s.leaf * MERGE_LEAVES;
+    if (stopped(&s)) {
+        return -(int)bgi_load(&s.stop);
+    }
+    if (bytes <= SMALL_BYTES && n <= s.leaf && (size & 63) != 0) {
+        sort_small(&s, base, n);
+        return 0;
+    }
+    struct buffer b;
+    if (!was_run(&s, base, n)) {
+        int r = buffer_get(&b, bytes, size);
+        if (r == 0) {
+            struct range all = {&s, base, b.at, n, 0};
+            (void)sort_range(&all);
+            buffer_put(&b);
+        } else if (!stable) {
+            bgi_sort_in_place(&s.order, base, n, stopped, &s);
+        } else {
+            return r;
+        }
+    }
+    return -(int)bgi_load(&s.stop);
+}
+
+int bg_parallel_sort_opts(void *base, size_t n, size_t size, bg_compare cmp, void *ctx,
+                          const bg_sort_options *options)
+{
+    return sort(base, n, size, cmp, ctx, options, 0);
+}
+
+int bg_parallel_stable_sort_opts(void *base, size_t n, size_t size, bg_compare cmp, void *ctx,
+                                 const bg_sort_options *options)
+{
+    return sort(base, n, size, cmp, ctx, options, 1);
+}
