@@ -5,7 +5,8 @@
  * misprediction, which is several times as much. So no outcome is branched on: it selects one of
  * two addresses, and advances one of two. What is left is a chain of a load, a comparison and an
  * addition for each element. Merging from both ends at once makes that two chains which do not
- * depend on each other, and the processor runs them side by side.
+ * depend on each other, two merges at once make four, and the processor runs them side by side. A
+ * merge that is alone is made two, divided where its output is halved.
  *
  * A merge from both ends needs no check for an end that is reached: of two sequences of equal
  * length w each end may take w elements without leaving them (the leaves), and of any two, each end
@@ -34,10 +35,11 @@
 #include <string.h>
 
 enum {
-    BLOCK = 4,       /* elements sorted without a merge */
-    LOOK_FROM = 32,  /* sequences of that length are first looked at: they may be in order */
-    ROUND_LEAST = 8, /* elements from each end: fewer are not worth a round */
-    AHEAD = 8        /* elements: how far ahead pointers are followed */
+    BLOCK = 4,         /* elements sorted without a merge */
+    LOOK_FROM = 32,    /* sequences of that length are first looked at: they may be in order */
+    DIVIDE_FROM = 256, /* elements: a merge of so many is made two */
+    ROUND_LEAST = 8,   /* elements from each end: fewer are not worth a round */
+    AHEAD = 8          /* elements: how far ahead pointers are followed */
 };
 
 /* Elements: their size, and whether they are pointers; constants where this is inlined. */
@@ -77,6 +79,22 @@ BGI_INLINE void follow(const char *element)
     __builtin_prefetch(to);
 }
 
+size_t bgi_merge_path(const struct bgi_order *o, const char *l, size_t nl, const char *r, size_t nr,
+                      size_t k)
+{
+    size_t least = k > nr ? k - nr : 0;
+    size_t most = k < nl ? k : nl;
+    while (least < most) {
+        size_t i = least + (most - least) / 2;
+        if (compare(o, l + i * o->size, r + (k - 1 - i) * o->size) <= 0) {
+            least = i + 1;
+        } else {
+            most = i;
+        }
+    }
+    return least;
+}
+
 /* ---- merges ---- */
 
 /* What is still to be merged: [l, l_end) and [r, r_end) to [out, out_end). */
@@ -85,37 +103,61 @@ struct merging {
     char *out, *out_end;
 };
 
-/* Takes `steps` elements from each end. None of the sequences may be shorter. */
-BGI_INLINE void both_ends(const struct bgi_order *o, struct kind k, struct merging *m, size_t steps,
-                          int prefetch)
+/* The next element, from the front. */
+BGI_INLINE void take_first(const struct bgi_order *o, struct kind k, struct merging *m,
+                           int prefetch)
 {
-    const char *l = m->l, *r = m->r;
-    const char *l_back = m->l_end, *r_back = m->r_end;
-    char *out = m->out, *out_back = m->out_end;
-    char *end = out + steps * k.size;
-    while (out != end) {
-        size_t take_r = compare(o, l, r) > 0;
-        const char *from = pick(take_r, l, r);
-        move(k, out, from);
-        out += k.size;
-        r += k.size & (0 - take_r);
-        l += k.size & (take_r - 1);
-        if (prefetch) {
-            follow(from + AHEAD * k.size);
-        }
-        l_back -= k.size;
-        r_back -= k.size;
-        size_t take_l = compare(o, l_back, r_back) > 0;
-        from = pick(take_l, r_back, l_back);
-        out_back -= k.size;
-        move(k, out_back, from);
-        l_back += k.size & (take_l - 1);
-        r_back += k.size & (0 - take_l);
-        if (prefetch) {
-            follow(from - AHEAD * k.size);
-        }
+    size_t take_r = compare(o, m->l, m->r) > 0;
+    const char *from = pick(take_r, m->l, m->r);
+    move(k, m->out, from);
+    m->out += k.size;
+    m->r += k.size & (0 - take_r);
+    m->l += k.size & (take_r - 1);
+    if (prefetch) {
+        follow(from + AHEAD * k.size);
     }
-    *m = (struct merging){l, l_back, r, r_back, out, out_back};
+}
+
+/* And from the back. */
+BGI_INLINE void take_last(const struct bgi_order *o, struct kind k, struct merging *m, int prefetch)
+{
+    const char *l = m->l_end - k.size, *r = m->r_end - k.size;
+    size_t take_l = compare(o, l, r) > 0;
+    const char *from = pick(take_l, r, l);
+    m->out_end -= k.size;
+    move(k, m->out_end, from);
+    m->l_end = l + (k.size & (take_l - 1));
+    m->r_end = r + (k.size & (0 - take_l));
+    if (prefetch) {
+        follow(from - AHEAD * k.size);
+    }
+}
+
+/* Takes `steps` elements from each end. None of the sequences may be shorter. */
+BGI_INLINE void both_ends(const struct bgi_order *o, struct kind k, struct merging *merging,
+                          size_t steps, int prefetch)
+{
+    struct merging m = *merging;
+    for (const char *end = m.out + steps * k.size; m.out != end;) {
+        take_first(o, k, &m, prefetch);
+        take_last(o, k, &m, prefetch);
+    }
+    *merging = m;
+}
+
+/* Likewise in two merges: four chains. */
+BGI_INLINE void four_ends(const struct bgi_order *o, struct kind k, struct merging *first,
+                          struct merging *second, size_t steps, int prefetch)
+{
+    struct merging m = *first, m2 = *second;
+    for (const char *end = m.out + steps * k.size; m.out != end;) {
+        take_first(o, k, &m, prefetch);
+        take_last(o, k, &m, prefetch);
+        take_first(o, k, &m2, prefetch);
+        take_last(o, k, &m2, prefetch);
+    }
+    *first = m;
+    *second = m2;
 }
 
 /* How many elements of the sorted sequence come before x: those that are less, or also those that
@@ -189,27 +231,51 @@ BGI_INLINE int merge_disjoint(const struct bgi_order *o, struct kind k, const ch
     return 0;
 }
 
+/* How many elements may be taken from each end without a look. */
+BGI_INLINE size_t safe_steps(struct kind k, const struct merging *m)
+{
+    size_t l = (size_t)(m->l_end - m->l), r = (size_t)(m->r_end - m->r);
+    return (l < r ? l : r) / k.size / 2;
+}
+
+BGI_INLINE void finish(const struct bgi_order *o, struct kind k, struct merging *m)
+{
+    for (size_t steps; (steps = safe_steps(k, m)) >= ROUND_LEAST;) {
+        both_ends(o, k, m, steps, k.pointers && steps >= AHEAD);
+    }
+    size_t nl = (size_t)(m->l_end - m->l) / k.size, nr = (size_t)(m->r_end - m->r) / k.size;
+    if ((nl < nr ? nl : nr) * 8 < nl + nr) {
+        insert_short(o, k, m->l, nl, m->r, nr, m->out);
+    } else {
+        merge_short(o, k, m->l, nl, m->r, nr, m->out);
+    }
+}
+
 BGI_INLINE void merge_any(const struct bgi_order *o, struct kind k, const char *l, size_t nl,
                           const char *r, size_t nr, char *out)
 {
     if (nl >= LOOK_FROM && nr >= LOOK_FROM && merge_disjoint(o, k, l, nl, r, nr, out)) {
         return;
     }
-    struct merging m = {l, l + nl * k.size, r, r + nr * k.size, out, out + (nl + nr) * k.size};
-    for (;;) {
-        size_t steps = (nl < nr ? nl : nr) / 2;
-        if (steps < ROUND_LEAST) {
-            break;
+    size_t n = nl + nr;
+    struct merging m = {l, l + nl * k.size, r, r + nr * k.size, out, out + n * k.size};
+    if (n >= DIVIDE_FROM) {
+        size_t i = bgi_merge_path(o, l, nl, r, nr, n / 2);
+        struct merging m2 = m;
+        m.l_end = m2.l = l + i * k.size;
+        m.r_end = m2.r = r + (n / 2 - i) * k.size;
+        m.out_end = m2.out = out + n / 2 * k.size;
+        for (;;) {
+            size_t steps = safe_steps(k, &m), steps2 = safe_steps(k, &m2);
+            steps = steps < steps2 ? steps : steps2;
+            if (steps < ROUND_LEAST) {
+                break;
+            }
+            four_ends(o, k, &m, &m2, steps, k.pointers && steps >= AHEAD);
         }
-        both_ends(o, k, &m, steps, k.pointers && steps >= AHEAD);
-        nl = (size_t)(m.l_end - m.l) / k.size;
-        nr = (size_t)(m.r_end - m.r) / k.size;
+        finish(o, k, &m2);
     }
-    if ((nl < nr ? nl : nr) * 8 < nl + nr) {
-        insert_short(o, k, m.l, nl, m.r, nr, m.out);
-    } else {
-        merge_short(o, k, m.l, nl, m.r, nr, m.out);
-    }
+    finish(o, k, &m);
 }
 
 /* Two neighbours of w elements each. */
@@ -224,6 +290,23 @@ BGI_INLINE void merge_equal(const struct bgi_order *o, struct kind k, const char
     both_ends(o, k, &m, w, 0);
     if (bgi_unlikely(m.l != m.l_end)) {
         merge_any(o, k, l, w, r, w, out);
+    }
+}
+
+/* Two neighbours and the two behind them. */
+BGI_INLINE void merge_two_equal(const struct bgi_order *o, struct kind k, const char *l, size_t w,
+                                char *out)
+{
+    size_t bytes = w * k.size;
+    struct merging m = {l, l + bytes, l + bytes, l + 2 * bytes, out, out + 2 * bytes};
+    struct merging m2 = {m.r_end,         m.r_end + bytes, m.r_end + bytes, m.r_end + 2 * bytes,
+                         out + 2 * bytes, out + 4 * bytes};
+    four_ends(o, k, &m, &m2, w, 0);
+    if (bgi_unlikely(m.l != m.l_end)) {
+        merge_any(o, k, l, w, l + bytes, w, out);
+    }
+    if (bgi_unlikely(m2.l != m2.l_end)) {
+        merge_any(o, k, l + 2 * bytes, w, l + 3 * bytes, w, out + 2 * bytes);
     }
 }
 
@@ -324,7 +407,11 @@ BGI_INLINE void sort_leaf(const struct bgi_order *o, struct kind k, char *array,
         to_other = !to_other;
         from = to_other ? array : other;
         to = to_other ? other : array;
-        for (i = 0; n - i >= 2 * w; i += 2 * w) {
+        i = 0;
+        for (; w >= 2 * BLOCK && n - i >= 4 * w; i += 4 * w) {
+            merge_two_equal(o, k, from + i * k.size, w, to + i * k.size);
+        }
+        for (; n - i >= 2 * w; i += 2 * w) {
             merge_equal(o, k, from + i * k.size, w, to + i * k.size);
         }
         size_t left = n - i < w ? n - i : w;

@@ -84,23 +84,6 @@ static int stopped(void *arg)
     return bgi_load(&s->stop) != 0;
 }
 
-/* How many of the first k of a merge's output come from l. */
-static size_t from_left(const struct merge *m, size_t k)
-{
-    const struct bgi_order *o = &m->sort->order;
-    size_t least = k > m->nr ? k - m->nr : 0;
-    size_t most = k < m->nl ? k : m->nl;
-    while (least < most) {
-        size_t i = least + (most - least) / 2;
-        if (o->cmp(m->l + i * o->size, m->r + (k - 1 - i) * o->size, o->ctx) <= 0) {
-            least = i + 1;
-        } else {
-            most = i;
-        }
-    }
-    return least;
-}
-
 static void copy_merge(const struct merge *m)
 {
     size_t size = m->sort->order.size;
@@ -123,7 +106,7 @@ static int merge(void *arg)
         return 0;
     }
     bg_fork_frame f;
-    size_t i = from_left(m, n / 2), j = n / 2 - i;
+    size_t i = bgi_merge_path(&s->order, m->l, m->nl, m->r, m->nr, n / 2), j = n / 2 - i;
     struct merge first = {s, m->l, m->r, i, j, m->out};
     struct merge second = {s,         m->l + i * size, m->r + j * size,
                            m->nl - i, m->nr - j,       m->out + n / 2 * size};

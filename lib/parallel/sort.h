@@ -42,6 +42,10 @@ static inline void bgi_sort_swap(char *a, char *b, size_t size)
     }
 }
 
+/* How many of the first k elements of a merge come from l, the others from r. */
+size_t bgi_merge_path(const struct bgi_order *o, const char *l, size_t nl, const char *r, size_t nr,
+                      size_t k);
+
 /* For elements like those of an array. */
 const struct bgi_merger *bgi_merger_for(const void *base, size_t n, size_t size);
 
