@@ -264,7 +264,7 @@ static int nested(void *arg)
     (void)arg;
     bgi_random_seed(&random, 3);
     for (size_t i = 0; i < (size_t)ROWS * ROW; i++) {
-        rows[0][i] = bgi_random_next(&random) % 50;
+        rows[i / ROW][i % ROW] = bgi_random_next(&random) % 50;
     }
     CHECK(bg_parallel_sort(rows, ROWS, sizeof *rows, by_sorted_row, NULL, .grain = 8) == 0);
     for (size_t i = 1; i < ROWS; i++) {
