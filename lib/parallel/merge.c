@@ -35,11 +35,14 @@
 #include <string.h>
 
 enum {
-    BLOCK = 4,         /* elements sorted without a merge */
+    LEAF_BYTES = 16 * 1024,    /* with the buffer, two thirds of a common first cache */
+    POINTERS_BYTES = 4 * 1024, /* so that what they point to fits it */
+    BLOCK = 4,                 /* elements sorted without a merge */
     LOOK_FROM = 32,    /* sequences of that length are first looked at: they may be in order */
     DIVIDE_FROM = 256, /* elements: a merge of so many is made two */
+    WORDS_MOST = 64,   /* bytes: moved without a call, if they are words */
     ROUND_LEAST = 8,   /* elements from each end: fewer are not worth a round */
-    AHEAD = 8          /* elements: how far ahead pointers are followed */
+    AHEAD = 4          /* elements: how far ahead pointers are followed; at most ROUND_LEAST */
 };
 
 /* Elements: their size, and whether they are pointers; constants where this is inlined. */
@@ -62,7 +65,13 @@ BGI_INLINE const char *pick(size_t take_b, const char *a, const char *b)
 
 BGI_INLINE void move(struct kind k, char *to, const char *from)
 {
-    memcpy(to, from, k.size);
+    if (__builtin_constant_p(k.size) || k.size % 8 != 0 || k.size > WORDS_MOST) {
+        memcpy(to, from, k.size);
+        return;
+    }
+    for (size_t i = 0; i < k.size; i += 8) {
+        memcpy(to + i, from + i, 8);
+    }
 }
 
 BGI_INLINE void copy(struct kind k, char *to, const char *from, size_t n)
@@ -241,7 +250,7 @@ BGI_INLINE size_t safe_steps(struct kind k, const struct merging *m)
 BGI_INLINE void finish(const struct bgi_order *o, struct kind k, struct merging *m)
 {
     for (size_t steps; (steps = safe_steps(k, m)) >= ROUND_LEAST;) {
-        both_ends(o, k, m, steps, k.pointers && steps >= AHEAD);
+        both_ends(o, k, m, steps, k.pointers);
     }
     size_t nl = (size_t)(m->l_end - m->l) / k.size, nr = (size_t)(m->r_end - m->r) / k.size;
     if ((nl < nr ? nl : nr) * 8 < nl + nr) {
@@ -271,7 +280,7 @@ BGI_INLINE void merge_any(const struct bgi_order *o, struct kind k, const char *
             if (steps < ROUND_LEAST) {
                 break;
             }
-            four_ends(o, k, &m, &m2, steps, k.pointers && steps >= AHEAD);
+            four_ends(o, k, &m, &m2, steps, k.pointers);
         }
         finish(o, k, &m2);
     }
@@ -433,7 +442,8 @@ BGI_INLINE void sort_leaf(const struct bgi_order *o, struct kind k, char *array,
     {                                                                                              \
         merge_any(o, (struct kind){element_size, are_pointers}, l, nl, r, nr, out);                \
     }                                                                                              \
-    static const struct bgi_merger merger_##name = {leaf_##name, merge_##name};
+    static const struct bgi_merger merger_##name = {leaf_##name, merge_##name,                     \
+                                                    (are_pointers) ? POINTERS_BYTES : LEAF_BYTES};
 
 MERGER(4, 4, 0)
 MERGER(8, 8, 0)

@@ -42,10 +42,9 @@
 #include <stdint.h>
 
 enum {
-    LEAF_BYTES = 16 * 1024, /* with its buffer, two thirds of a common first cache */
-    LEAF_LEAST = 64,        /* elements */
-    MERGE_LEAVES = 4,       /* in a piece of a merge: it is read and written once */
-    SMALL_BYTES = 512       /* so few need no memory */
+    LEAF_LEAST = 64,  /* elements */
+    MERGE_LEAVES = 4, /* in a piece of a merge: it is read and written once */
+    SMALL_BYTES = 512 /* so few need no memory */
 };
 
 #define HUGE_PAGE ((size_t)2 << 20)
@@ -217,11 +216,11 @@ static BGI_NOINLINE void sort_small(struct sort *s, char *base, size_t n)
     s->merger->leaf(&s->order, base, other, n, 0);
 }
 
-static size_t leaf_for(size_t size, size_t grain)
+static size_t leaf_for(const struct bgi_merger *m, size_t size, size_t grain)
 {
     size_t most = grain, n = LEAF_LEAST / 2;
     if (grain == 0) {
-        most = LEAF_BYTES / size;
+        most = m->leaf_bytes / size;
         most = most < LEAF_LEAST ? LEAF_LEAST : most;
     }
     /* Merges of leaves are of equal lengths: a power of two. */
@@ -243,8 +242,8 @@ static int sort(void *base, size_t n, size_t size, bg_compare cmp, void *ctx,
     if (n < 2) {
         return 0;
     }
-    struct sort s = {.order = {cmp, ctx, size}, .leaf = leaf_for(size, options->grain)};
-    s.merger = bgi_merger_for(base, n, size);
+    struct sort s = {.order = {cmp, ctx, size}, .merger = bgi_merger_for(base, n, size)};
+    s.leaf = leaf_for(s.merger, size, options->grain);
     s.piece = s.leaf > SIZE_MAX / MERGE_LEAVES ? SIZE_MAX : s.leaf * MERGE_LEAVES;
     if (stopped(&s)) {
         return -(int)bgi_load(&s.stop);

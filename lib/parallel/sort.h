@@ -28,6 +28,7 @@ struct bgi_merger {
      * order, l before r. */
     void (*merge)(const struct bgi_order *o, const char *l, size_t nl, const char *r, size_t nr,
                   char *out);
+    size_t leaf_bytes; /* so much is best sorted as a leaf */
 };
 
 /* Swaps two elements. */
