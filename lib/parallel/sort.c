@@ -18,7 +18,10 @@
  * `stop` is 0, or the code with which one of the pieces found itself cancelled, negated; it only
  * ever is set, guards no data, and makes the others stop sooner.
  *
- * A range that is one run, up or strictly down, is found to be one before all else, and the two
+ * Large elements: pointers to them are sorted, and the elements are put in order at the end. When
+ * the sort is stopped, they have not moved at all.
+ *
+ * An array that is one run, up or strictly down, is found to be one before all else, and the two
  * sides of a merge may be in order already: input that is sorted, or nearly so, costs little more
  * than a look at each element and some copies.
  *
@@ -44,6 +47,7 @@
 enum {
     LEAF_LEAST = 64,  /* elements */
     MERGE_LEAVES = 4, /* in a piece of a merge: it is read and written once */
+    LARGE = 32,       /* bytes: larger elements are sorted by pointers */
     SMALL_BYTES = 512 /* so few need no memory */
 };
 
@@ -207,15 +211,6 @@ static void buffer_put(struct buffer *b)
     }
 }
 
-/* ---- */
-
-/* Few elements, with no memory but the stack. */
-static BGI_NOINLINE void sort_small(struct sort *s, char *base, size_t n)
-{
-    BGI_ALIGNED(64) char other[SMALL_BYTES];
-    s->merger->leaf(&s->order, base, other, n, 0);
-}
-
 static size_t leaf_for(const struct bgi_merger *m, size_t size, size_t grain)
 {
     size_t most = grain, n = LEAF_LEAST / 2;
@@ -230,6 +225,111 @@ static size_t leaf_for(const struct bgi_merger *m, size_t size, size_t grain)
     return n;
 }
 
+static void prepare(struct sort *s, bg_compare cmp, void *ctx, const void *base, size_t n,
+                    size_t size, size_t grain)
+{
+    s->order = (struct bgi_order){cmp, ctx, size};
+    s->merger = bgi_merger_for(base, n, size);
+    s->leaf = leaf_for(s->merger, size, grain);
+    s->piece = s->leaf > SIZE_MAX / MERGE_LEAVES ? SIZE_MAX : s->leaf * MERGE_LEAVES;
+    bgi_store(&s->stop, 0);
+}
+
+/* ---- with a buffer ---- */
+
+static int sort_directly(struct sort *s, char *base, size_t n)
+{
+    struct buffer b;
+    int r = buffer_get(&b, n * s->order.size, s->order.size);
+    if (r == 0) {
+        struct range all = {s, base, b.at, n, 0};
+        (void)sort_range(&all);
+        buffer_put(&b);
+    }
+    return r;
+}
+
+/* Elements that are large: pointers to them are sorted, then each element is moved twice. */
+struct gather {
+    const struct sort *sort;
+    char *const *from;
+    char *array, *other;
+    size_t n;
+    int back; /* 0: from -> other; 1: other -> array */
+};
+
+static int compare_pointed(const void *a, const void *b, void *ctx)
+{
+    const struct bgi_order *o = ctx;
+    return o->cmp(*(char *const *)a, *(char *const *)b, o->ctx);
+}
+
+static int gather(void *arg)
+{
+    const struct gather *g = arg;
+    size_t size = ((const struct bgi_order *)g->sort->order.ctx)->size;
+    if (g->n <= g->sort->piece) {
+        if (g->back) {
+            memcpy(g->array, g->other, g->n * size);
+            return 0;
+        }
+        for (size_t i = 0; i < g->n; i++) {
+            memcpy(g->other + i * size, g->from[i], size);
+        }
+        return 0;
+    }
+    bg_fork_frame f;
+    size_t h = g->n / 2;
+    struct gather left = *g, right = *g;
+    left.n = h;
+    right = (struct gather){g->sort,  g->from + h, g->array + h * size, g->other + h * size,
+                            g->n - h, g->back};
+    bg_fork(&f, gather, &right);
+    (void)gather(&left);
+    (void)bg_join(&f);
+    return 0;
+}
+
+static int sort_by_pointers(struct sort *s, char *base, size_t n, size_t grain)
+{
+    size_t size = s->order.size;
+    struct buffer pointers, elements;
+    int r = buffer_get(&elements, n * size, size);
+    if (r != 0) {
+        return r;
+    }
+    r = buffer_get(&pointers, 2 * n * sizeof(char *), sizeof(char *));
+    if (r == 0) {
+        char **at = (char **)(void *)pointers.at;
+        struct sort p;
+        for (size_t i = 0; i < n; i++) {
+            at[i] = base + i * size;
+        }
+        prepare(&p, compare_pointed, &s->order, at, n, sizeof(char *), grain);
+        struct range all = {&p, pointers.at, pointers.at + n * sizeof(char *), n, 0};
+        (void)sort_range(&all);
+        bgi_store(&s->stop, bgi_load(&p.stop));
+        if (bgi_load(&p.stop) == 0) {
+            struct gather g = {&p, at, base, elements.at, n, 0};
+            (void)gather(&g);
+            g.back = 1;
+            (void)gather(&g);
+        }
+        buffer_put(&pointers);
+    }
+    buffer_put(&elements);
+    return r;
+}
+
+/* Few elements, with no memory but the stack. */
+static BGI_NOINLINE void sort_small(struct sort *s, char *base, size_t n)
+{
+    BGI_ALIGNED(64) char other[SMALL_BYTES];
+    s->merger->leaf(&s->order, base, other, n, 0);
+}
+
+/* ---- */
+
 static int sort(void *base, size_t n, size_t size, bg_compare cmp, void *ctx,
                 const bg_sort_options *options, int stable)
 {
@@ -242,9 +342,8 @@ static int sort(void *base, size_t n, size_t size, bg_compare cmp, void *ctx,
     if (n < 2) {
         return 0;
     }
-    struct sort s = {.order = {cmp, ctx, size}, .merger = bgi_merger_for(base, n, size)};
-    s.leaf = leaf_for(s.merger, size, options->grain);
-    s.piece = s.leaf > SIZE_MAX / MERGE_LEAVES ? SIZE_MAX : s.leaf * MERGE_LEAVES;
+    struct sort s;
+    prepare(&s, cmp, ctx, base, n, size, options->grain);
     if (stopped(&s)) {
         return -(int)bgi_load(&s.stop);
     }
@@ -252,17 +351,14 @@ static int sort(void *base, size_t n, size_t size, bg_compare cmp, void *ctx,
         sort_small(&s, base, n);
         return 0;
     }
-    struct buffer b;
     if (!was_run(&s, base, n)) {
-        int r = buffer_get(&b, bytes, size);
-        if (r == 0) {
-            struct range all = {&s, base, b.at, n, 0};
-            (void)sort_range(&all);
-            buffer_put(&b);
-        } else if (!stable) {
-            bgi_sort_in_place(&s.order, base, n, stopped, &s);
-        } else {
+        int r = size > LARGE ? sort_by_pointers(&s, base, n, options->grain)
+                             : sort_directly(&s, base, n);
+        if (r != 0 && stable) {
             return r;
+        }
+        if (r != 0) {
+            bgi_sort_in_place(&s.order, base, n, stopped, &s);
         }
     }
     return -(int)bgi_load(&s.stop);

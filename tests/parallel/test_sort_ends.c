@@ -135,6 +135,80 @@ Test(sort_ends, the_rest_is_not_done)
     RUN(stops_early, NULL, .workers = 1, .spares = BG_NO_SPARES);
 }
 
+/* ---- large elements ---- */
+
+struct wide {
+    uint32_t number, copies[12];
+};
+
+static struct wide *wide_numbers(size_t n, uint64_t seed)
+{
+    uint32_t *a = numbers(n, seed);
+    struct wide *w = malloc(n * sizeof *w);
+    for (size_t i = 0; i < n; i++) {
+        w[i].number = a[i];
+        for (size_t j = 0; j < BGI_ARRAY_LEN(w[i].copies); j++) {
+            w[i].copies[j] = a[i];
+        }
+    }
+    free(a);
+    return w;
+}
+
+/* Whether all are there and whole; they are freed. In order: *sorted. */
+static int are_whole(struct wide *w, size_t n, int *sorted)
+{
+    uint32_t *a = malloc(n * sizeof *a);
+    int whole = 1;
+    for (size_t i = 0; i < n; i++) {
+        a[i] = w[i].number;
+        for (size_t j = 0; j < BGI_ARRAY_LEN(w[i].copies); j++) {
+            whole = whole && w[i].copies[j] == a[i];
+        }
+    }
+    whole = whole && is_permutation(a, n);
+    *sorted = is_sorted(a, n);
+    free(a);
+    free(w);
+    return whole;
+}
+
+static int sort_wide(void *arg)
+{
+    const struct cancelled_sort *c = arg;
+    struct plan p = {.when = c->when, .victim = bg_self()};
+    struct wide *w = wide_numbers(c->n, c->when);
+    int sorted;
+    int r = c->stable
+                ? bg_parallel_stable_sort(w, c->n, sizeof *w, compare_and_cancel, &p, .grain = 32)
+                : bg_parallel_sort(w, c->n, sizeof *w, compare_and_cancel, &p, .grain = 32);
+    CHECK(are_whole(w, c->n, &sorted));
+    CHECK(r == -ECANCELED || (r == 0 && sorted));
+    CHECK(r == -ECANCELED || c->when >= c->n);
+    return r;
+}
+
+static int cancels_a_sort_of_large_elements(void *arg)
+{
+    size_t n = (size_t)(intptr_t)arg;
+    for (bgi_word when = 1; when < n * 20; when = when * 3 / 2 + 1) {
+        struct cancelled_sort c = {n, when, (int)(when % 2), 0};
+        int r = bg_await(bg_spawn(sort_wide, &c));
+        CHECK(r == 0 || r == -ECANCELED);
+    }
+    return 0;
+}
+
+Test(sort_ends, large_elements_cancelled)
+{
+    EACH_WORKER_COUNT(w)
+    {
+        RUN(cancels_a_sort_of_large_elements, INT_ARG(6000 / (1 + CHECK_SLOW)), .workers = w);
+    }
+    cr_assert_eq(bg_explore(cancels_a_sort_of_large_elements, INT_ARG(400), .seeds = MANY(30)), 0);
+    NO_CHECK_FAILED();
+}
+
 static int compare_slowly(const void *a, const void *b, void *ctx)
 {
     struct plan *p = ctx;
@@ -374,6 +448,26 @@ Test(sort_ends, without_memory)
     NO_CHECK_FAILED();
     cr_assert_eq(bgi_alloc_live(), live);
     cr_assert_eq(bgi_mapped_live(), mapped);
+}
+
+Test(sort_ends, one_of_two_requests_refused)
+{
+    enum { N = 3000 };
+    size_t live = bgi_alloc_live();
+    for (size_t nth = 1; nth <= 3; nth++) {
+        for (int stable = 0; stable < 2; stable++) {
+            struct wide *w = wide_numbers(N, nth);
+            int sorted;
+            bgi_fault_arm(BGI_FAULT_ALL, nth);
+            int r = stable ? bg_parallel_stable_sort(w, N, sizeof *w, by_number_3, NULL)
+                           : bg_parallel_sort(w, N, sizeof *w, by_number_3, NULL);
+            bgi_fault_disarm();
+            cr_assert_eq(r, stable && nth <= 2 ? -ENOMEM : 0);
+            cr_assert(are_whole(w, N, &sorted));
+            cr_assert_eq(sorted, r == 0);
+            cr_assert_eq(bgi_alloc_live(), live);
+        }
+    }
 }
 
 static int no_memory_then_cancelled(void *arg)
