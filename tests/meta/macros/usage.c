@@ -121,10 +121,24 @@ static int announcements(void)
     return v + (int)missed;
 }
 
+static int by_value(const void *a, const void *b, void *ctx)
+{
+    const int *x = (const int *)a, *y = (const int *)b;
+    (void)ctx;
+    return (*x > *y) - (*x < *y);
+}
+
+static int sorted(void)
+{
+    int v[3] = {3, 1, 2};
+    return bg_parallel_sort(v, 3, sizeof *v, by_value, NULL) +
+           bg_parallel_stable_sort(v, 3, sizeof *v, by_value, NULL, .grain = 100);
+}
+
 static int main_task(void *unused)
 {
     (void)unused;
-    return blocks() + by_functions() + completed() + channels() + announcements();
+    return blocks() + by_functions() + completed() + channels() + announcements() + sorted();
 }
 
 int main(void)
