@@ -47,10 +47,11 @@
 #include <stdint.h>
 
 enum {
-    LEAF_LEAST = 64,  /* elements */
-    MERGE_LEAVES = 8, /* in a piece of a merge */
-    LARGE = 32,       /* bytes: larger elements are sorted by pointers */
-    SMALL_BYTES = 512 /* so few need no memory */
+    LEAF_LEAST = 64,          /* elements */
+    MERGE_LEAVES = 8,         /* in a piece of a merge */
+    MERGE_BYTES = 128 * 1024, /* in a piece, at least: each begins with misses */
+    LARGE = 32,               /* bytes: larger elements are sorted by pointers */
+    SMALL_BYTES = 512         /* so few need no memory */
 };
 
 #define HUGE_PAGE ((size_t)2 << 20)
@@ -234,6 +235,9 @@ static void prepare(struct sort *s, bg_compare cmp, void *ctx, const void *base,
     s->merger = bgi_merger_for(base, n, size);
     s->leaf = leaf_for(s->merger, size, grain);
     s->piece = s->leaf > SIZE_MAX / MERGE_LEAVES ? SIZE_MAX : s->leaf * MERGE_LEAVES;
+    if (grain == 0 && s->piece < MERGE_BYTES / size) {
+        s->piece = MERGE_BYTES / size;
+    }
     bgi_store(&s->stop, 0);
 }
 
