@@ -6,6 +6,9 @@
 
 #include "../task/check.h"
 
+/* Elements: fewer where everything takes many times as long. */
+#define SOME(n) ((size_t)(BGI_EMULATED ? (n) / 10 : MANY(n)))
+
 enum shape {
     RANDOM,
     EQUAL,

@@ -43,7 +43,7 @@ static const size_t sizes[] = {1, 2, 3, 4, 7, 8, 12, 16, 24, 64, 128, 200};
 static int every_length(void *arg)
 {
     (void)arg;
-    for (size_t n = 0; n <= (size_t)(CHECK_SLOW ? 100 : 300); n++) {
+    for (size_t n = 0; n <= (size_t)(CHECK_SLOW || BGI_EMULATED ? 100 : 300); n++) {
         for (size_t s = 0; s < BGI_ARRAY_LEN(sizes); s++) {
             struct trial t = {n, sizes[s], (enum shape)(n % SHAPES), n % 3 * 8, (int)(n / 3 % 2)};
             sort_one(&t, n * 100 + s);
@@ -60,8 +60,7 @@ static int every_shape(void *arg)
     for (int shape = 0; shape < SHAPES; shape++) {
         for (int stable = 0; stable < 2; stable++) {
             for (size_t s = 0; s < BGI_ARRAY_LEN(sizes); s++) {
-                struct trial t = {(size_t)MANY(6000) + 7 * s, sizes[s], (enum shape)shape, 0,
-                                  stable};
+                struct trial t = {SOME(6000) + 7 * s, sizes[s], (enum shape)shape, 0, stable};
                 sort_one(&t, s + 1);
                 t.grain = 32;
                 sort_one(&t, s + 1);
@@ -97,7 +96,7 @@ static int large(void *arg)
     (void)arg;
     static const size_t of[] = {4, 8, 16, 12};
     for (size_t i = 0; i < BGI_ARRAY_LEN(of); i++) {
-        struct trial t = {(size_t)MANY(600000), of[i], RANDOM, 0, (int)(i % 2)};
+        struct trial t = {SOME(600000), of[i], RANDOM, 0, (int)(i % 2)};
         sort_one(&t, i);
     }
     return 0;
@@ -119,7 +118,7 @@ static int by_text(const void *a, const void *b, void *ctx)
 
 static int sorts_strings(void *arg)
 {
-    size_t n = (size_t)MANY(40000);
+    size_t n = SOME(40000);
     struct bgi_random random;
     char(*texts)[12] = malloc(n * sizeof *texts);
     char **array = malloc(n * sizeof *array);
@@ -172,7 +171,7 @@ static int is_stable(void *arg)
     struct bgi_random random;
     bgi_random_seed(&random, 9);
     for (uint32_t keys = 1; keys < 2000; keys = keys * 3 + 1) {
-        for (size_t n = 2; n < (size_t)MANY(30000); n = n * 3 + 1) {
+        for (size_t n = 2; n < SOME(30000); n = n * 3 + 1) {
             struct pair *p = malloc(n * sizeof *p);
             for (size_t i = 0; i < n; i++) {
                 p[i] = (struct pair){bgi_random_below(&random, keys), (uint32_t)i};
