@@ -1,6 +1,6 @@
 /*
- * Medians of the repeats, with the least and the most beside them, and the ratio of medians to
- * brigade's: 2.0 is twice brigade's figure. A target is for brigade's median.
+ * Medians of the repeats, with the least and the most beside them, and the ratio of medians to those
+ * of one peer, mostly brigade: 2.0 is twice brigade's figure. A target is for brigade's median.
  */
 #define _GNU_SOURCE
 #include "report.h"
@@ -64,9 +64,15 @@ static const char *number(char out[32], double v)
     return out;
 }
 
+/* The peer whose figures the ratios are of. */
+static size_t base_of(const bm_results *r)
+{
+    return r->chosen_peer[bm_base] ? bm_base : 0;
+}
+
 static double ratio(const bm_results *r, size_t row, size_t peer, int figure)
 {
-    const bm_cell *ours = &r->cell[row][0], *theirs = &r->cell[row][peer];
+    const bm_cell *ours = &r->cell[row][base_of(r)], *theirs = &r->cell[row][peer];
     if (ours->state != BM_MEASURED || theirs->state != BM_MEASURED)
         return 0;
     double base = summarise(&ours->figures[figure]).median;
@@ -112,8 +118,9 @@ void bm_print_head(FILE *f, const bm_results *r)
             fprintf(f, "  %-12s %s\n", bm_peers[p].name, r->version[p]);
     if (r->busy[0])
         fprintf(f, "%s\n", r->busy);
-    fprintf(f, "median (least..most) of %d runs%s%s; xN: N times brigade's figure\n", r->repeats,
-            r->quick ? ", quick" : "", r->alone ? ", in a real-time class" : "");
+    fprintf(f, "median (least..most) of %d runs%s%s; xN: N times the figure of %s\n", r->repeats,
+            r->quick ? ", quick" : "", r->alone ? ", in a real-time class" : "",
+            bm_peers[base_of(r)].name);
 }
 
 /* All columns have one width; the last one has no blanks behind it. */
@@ -151,7 +158,7 @@ void bm_print_row(FILE *f, const bm_results *r, size_t row)
             double x = ratio(r, row, p, i);
             int n = snprintf(cell, sizeof cell, "%s (%s..%s)", number(text, s.median),
                              number(low, s.least), number(high, s.most));
-            if (x > 0 && p > 0 && w->figures[i].unit[0])
+            if (x > 0 && p != base_of(r) && w->figures[i].unit[0])
                 snprintf(cell + n, sizeof cell - (size_t)n, " x%s", number(text, x));
             column(f, c->figures[i].n ? cell : "-", i + 1 == figures);
         }
@@ -337,7 +344,8 @@ void bm_print_json(FILE *f, const bm_results *r)
     uname(&u);
     strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
     double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-    fprintf(f, "{\n  \"format\": \"brigade-micro-1\",\n  ");
+    fprintf(f, "{\n  ");
+    json_pair(f, "format", bm_format, ",\n  ");
     json_pair(f, "when", when, ",\n  \"hardware\": {");
     json_pair(f, "cpu", cpu, ", ");
     fprintf(f, "\"cpus\": %d, \"memory_bytes\": %.0f, ", get_nprocs(), memory);
@@ -350,10 +358,11 @@ void bm_print_json(FILE *f, const bm_results *r)
             json_pair(f, bm_peers[p].name, r->version[p], "");
             comma = ", ";
         }
-    fprintf(
-        f,
-        "},\n  \"options\": {\"repeats\": %d, \"quick\": %s, \"alone\": %s, \"pinned_cpu\": %d},\n",
-        r->repeats, r->quick ? "true" : "false", r->alone ? "true" : "false", r->cpu);
+    fprintf(f,
+            "},\n  \"options\": {\"repeats\": %d, \"quick\": %s, \"alone\": %s, "
+            "\"pinned_cpu\": %d, ",
+            r->repeats, r->quick ? "true" : "false", r->alone ? "true" : "false", r->cpu);
+    json_pair(f, "ratio_to", bm_peers[base_of(r)].name, "},\n");
     fprintf(f, "  \"interrupted\": %s,\n  ", r->interrupted ? "true" : "false");
     json_pair(f, "warning", r->busy, ",\n  \"workloads\": [");
     comma = "";

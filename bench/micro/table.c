@@ -8,6 +8,9 @@
 
 #include <string.h>
 
+const char bm_format[] = "brigade-micro-1";
+const size_t bm_base = 0;
+
 const bm_row bm_rows[] = {
     {"yield_same",
      "yield",

@@ -1,7 +1,7 @@
 /*
- * What the runner runs: the workloads with their figures and targets, the peers, and how much of
+ * What a runner runs: the workloads with their figures and targets, the peers, and how much of
  * each workload a peer is given (so that one run takes a fraction of a second, where a million at
- * once is not the point).
+ * once is not the point). Each set of benchmarks has a table.c of its own.
  */
 #ifndef BM_TABLE_H
 #define BM_TABLE_H
@@ -49,6 +49,8 @@ typedef struct {
     double times;
 } bm_match;
 
+extern const char bm_format[]; /* of the JSON */
+extern const size_t bm_base;   /* the peer whose figures the ratios are of; brigade if it is not there */
 extern const bm_row bm_rows[];
 extern const size_t bm_row_count;
 extern const bm_peer bm_peers[]; /* the first one is brigade */
