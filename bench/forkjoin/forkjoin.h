@@ -23,7 +23,7 @@
 extern "C" {
 #endif
 
-enum { FJ_MOST_QUEENS = 14 };
+enum { FJ_MOST_QUEENS = 16 };
 
 #define FJ_EPSILON 1e-9
 
@@ -69,7 +69,7 @@ static inline int fj_place(const fj_board *board, int rows, int column, fj_board
         if (away == 0 || away == rows - row || away == row - rows)
             return 0;
     }
-    memcpy(next->column, board->column, (size_t)rows);
+    *next = *board;
     next->column[rows] = (signed char)column;
     return 1;
 }

@@ -232,7 +232,7 @@ static int fj_run_queens(fj_job *job)
     static const long solutions[] = {1,  1,  0,   0,   2,    10,   4,    40,
                                      92, 352, 724, 2680, 14200, 73712, 365596};
     long n = fj_count(job, 13);
-    if (n < 1 || n > FJ_MOST_QUEENS)
+    if (n < 1 || n >= (long)(sizeof solutions / sizeof *solutions))
         return bm_fail("count is to be 1 to 14");
     job->program->queens(n > 3 ? (int)n - 3 : 1);
     fj_start(job);
