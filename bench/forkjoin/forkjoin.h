@@ -11,8 +11,8 @@
  *   uts        a fork for each child; the tree is made as one goes: a node's state is the SHA-1 of
  *              its parent's and its own number, and says how many children it has (Olivier et al.,
  *              "UTS: an unbalanced tree search benchmark", 2006; the trees T1 and T3)
- *   integrate  x^3 + x from 0 to n by trapezoids: the left half forked, the right half called, until
- *              halving changes the area by less than FJ_EPSILON
+ *   integrate  x^3 + x from 0 to n by trapezoids: the left half forked, the right half called,
+ * until halving changes the area by less than FJ_EPSILON
  */
 #ifndef FJ_FORKJOIN_H
 #define FJ_FORKJOIN_H

@@ -52,8 +52,8 @@ static double fj_integral(double n)
 
 int main(int argc, char **argv)
 {
-    static const fj_program program = {
-        fj_fib, fj_queens_of, fj_uts, fj_integral, NULL, .is_serial = 1};
+    static const fj_program program = {fj_fib,      fj_queens_of, fj_uts,
+                                       fj_integral, NULL,         .is_serial = 1};
     if (argc > 1 && !strcmp(argv[1], "version")) {
         printf("no runtime, " FJ_COMPILER "\n");
         return 0;

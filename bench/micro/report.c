@@ -1,6 +1,7 @@
 /*
- * Medians of the repeats, with the least and the most beside them, and the ratio of medians to those
- * of one peer, mostly brigade: 2.0 is twice brigade's figure. A target is for brigade's median.
+ * Medians of the repeats, with the least and the most beside them, and the ratio of medians to
+ * those of one peer, mostly brigade: 2.0 is twice brigade's figure. A target is for brigade's
+ * median.
  */
 #define _GNU_SOURCE
 #include "report.h"
@@ -45,14 +46,9 @@ static summary summarise(const bm_samples *s)
     return out;
 }
 
-/* Four digits that matter, with thousands marked. */
-static const char *number(char out[32], double v)
+/* With thousands marked. */
+static const char *whole(char out[32], double v)
 {
-    double size = fabs(v);
-    if (size < 1000) {
-        snprintf(out, 32, "%.*f", size < 10 ? 2 : size < 100 ? 1 : 0, v);
-        return out;
-    }
     char digits[32];
     int n = snprintf(digits, sizeof digits, "%.0f", v), at = 0;
     for (int i = 0; i < n && at < 30; i++) {
@@ -61,6 +57,16 @@ static const char *number(char out[32], double v)
             out[at++] = ',';
     }
     out[at] = 0;
+    return out;
+}
+
+/* Three digits that matter, or more. */
+static const char *number(char out[32], double v)
+{
+    double size = fabs(v);
+    if (size >= 1000)
+        return whole(out, v);
+    snprintf(out, 32, "%.*f", size < 10 ? 2 : size < 100 ? 1 : 0, v);
     return out;
 }
 
@@ -152,7 +158,7 @@ void bm_print_row(FILE *f, const bm_results *r, size_t row)
                     c->reason);
             continue;
         }
-        fprintf(f, " %9s", c->count ? number(text, (double)c->count) : "");
+        fprintf(f, " %9s", c->count ? whole(text, (double)c->count) : "");
         for (int i = 0; i < figures; i++) {
             summary s = summarise(&c->figures[i]);
             double x = ratio(r, row, p, i);
@@ -248,7 +254,7 @@ void bm_print_targets(FILE *f, const bm_results *r)
             if (t.value > t.limit)
                 fprintf(f, ", %.0f%% over", (t.value / t.limit - 1) * 100);
             if (t.cell->count < t.cell->full)
-                fprintf(f, ", at a count of %s only", number(count, (double)t.cell->count));
+                fprintf(f, ", at a count of %s only", whole(count, (double)t.cell->count));
         }
         if (t.beside)
             fprintf(f, "  (%.3g times the best of %s)", t.beside->times, t.beside->peers);

@@ -33,9 +33,8 @@ static long queens(int n, const fj_board *board, int rows)
     tbb::task_group group;
     for (int column = 0; column < n; column++)
         if (fj_place(board, rows, column, &next[placed])) {
-            group.run([n, rows, b = &next[placed], f = &found[placed]] {
-                *f = queens(n, b, rows + 1);
-            });
+            group.run(
+                [n, rows, b = &next[placed], f = &found[placed]] { *f = queens(n, b, rows + 1); });
             placed++;
         }
     group.wait();

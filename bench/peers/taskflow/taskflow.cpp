@@ -31,9 +31,8 @@ static long queens(int n, const fj_board *board, int rows)
     tf::TaskGroup group = executor->task_group();
     for (int column = 0; column < n; column++)
         if (fj_place(board, rows, column, &next[placed])) {
-            group.silent_async([n, rows, b = &next[placed], f = &found[placed]] {
-                *f = queens(n, b, rows + 1);
-            });
+            group.silent_async(
+                [n, rows, b = &next[placed], f = &found[placed]] { *f = queens(n, b, rows + 1); });
             placed++;
         }
     group.corun();
@@ -68,9 +67,8 @@ static double integrate(double a, double b, double at_a, double at_b, double are
         return h.left + h.right;
     double left;
     tf::TaskGroup group = executor->task_group();
-    group.silent_async([&left, a, at_a, h] {
-        left = integrate(a, h.middle, at_a, h.value, h.left);
-    });
+    group.silent_async(
+        [&left, a, at_a, h] { left = integrate(a, h.middle, at_a, h.value, h.left); });
     double right = integrate(h.middle, b, h.value, at_b, h.right);
     group.corun();
     return left + right;
