@@ -298,6 +298,16 @@ static int write_json(const char *path)
     return 0;
 }
 
+/* One line that says so. */
+static int wrong(const char *option, const char *value)
+{
+    if (value)
+        fprintf(stderr, "runner: %s cannot be \"%s\"; see --help\n", option, value);
+    else
+        fprintf(stderr, "runner: %s is unknown, or lacks its value; see --help\n", option);
+    return EXIT_USAGE;
+}
+
 /* Returns -1 to go on, else the exit status. */
 static int parse(int argc, char **argv, options *o)
 {
@@ -318,13 +328,13 @@ static int parse(int argc, char **argv, options *o)
             continue;
         } else if (value && !strcmp(a, "--repeat")) {
             long n = strtol(value, &end, 10);
-            if (*end || n < 1 || n > BM_MAX_REPEATS)
-                return EXIT_USAGE;
+            if (end == value || *end || n < 1 || n > BM_MAX_REPEATS)
+                return wrong(a, value);
             results.repeats = (int)n;
         } else if (value && !strcmp(a, "--limit")) {
             o->limit = strtod(value, &end);
-            if (*end || !(o->limit > 0))
-                return EXIT_USAGE;
+            if (end == value || *end || !(o->limit > 0))
+                return wrong(a, value);
         } else if (value && !strcmp(a, "--only")) {
             text = &o->only;
         } else if (value && !strcmp(a, "--peers")) {
@@ -334,7 +344,7 @@ static int parse(int argc, char **argv, options *o)
         } else if (value && !strcmp(a, "--programs")) {
             text = &o->programs;
         } else {
-            return EXIT_USAGE;
+            return wrong(a, NULL);
         }
         if (text)
             *text = value;
@@ -351,8 +361,6 @@ int main(int argc, char **argv)
 {
     options o = {.programs = "programs", .limit = 60};
     int status = parse(argc, argv, &o);
-    if (status == EXIT_USAGE)
-        fputs(usage_text, stderr);
     if (status >= 0)
         return status;
 

@@ -50,7 +50,7 @@ typedef struct {
 } bm_match;
 
 extern const char bm_format[]; /* of the JSON */
-extern const size_t bm_base;   /* the peer whose figures the ratios are of; brigade if it is not there */
+extern const size_t bm_base; /* the peer whose figures ratios are of; brigade if it is not there */
 extern const bm_row bm_rows[];
 extern const size_t bm_row_count;
 extern const bm_peer bm_peers[]; /* the first one is brigade */

@@ -29,6 +29,7 @@ case $2 in
 help)
     run 0 "$1" --help
     grep -q -e '--micro' "$work/out" || fail "--help does not name --micro"
+    grep -q -e '--forkjoin' "$work/out" || fail "--help does not name --forkjoin"
     ;;
 missing)
     # Neither a compiler nor apt-get: one line that names the packages.
@@ -52,14 +53,15 @@ missing)
     run 1 env PATH="$work/bin" "$(command -v bash)" "$1" --jobs io
     grep -q 'sudo .*apt-get install .*libssl-dev' "$work/err" || fail "sudo was not used"
     ;;
-micro)
+micro | forkjoin)
     # Handed on with its arguments, or one line that it is not there.
-    mkdir -p "$work/tree/bench/micro"
+    mkdir -p "$work/tree/bench/$2"
     cp "$1" "$work/tree/bench/run"
-    run 1 "$work/tree/bench/run" --micro
-    printf '#!/bin/sh\nprintf "%%s|" "$@"\nexit 7\n' >"$work/tree/bench/micro/run"
-    chmod +x "$work/tree/bench/micro/run"
-    run 7 "$work/tree/bench/run" --micro 'a b' --help
+    run 1 "$work/tree/bench/run" "--$2"
+    grep -q "bench/$2/run is not there" "$work/err" || fail "what is not there is not named"
+    printf '#!/bin/sh\nprintf "%%s|" "$@"\nexit 7\n' >"$work/tree/bench/$2/run"
+    chmod +x "$work/tree/bench/$2/run"
+    run 7 "$work/tree/bench/run" "--$2" 'a b' --help
     [ "$(cat "$work/out")" = 'a b|--help|' ] || fail "arguments were changed"
     ;;
 *)

@@ -9,8 +9,6 @@
 #include <oneapi/tbb/task_group.h>
 #include <oneapi/tbb/version.h>
 
-namespace tbb = oneapi::tbb;
-
 static long fib(int n)
 {
     if (n < 2)
