@@ -93,6 +93,34 @@ philosophers)
     refuses hungry
     refuses naive ordered
     ;;
+nqueens)
+    # The published numbers.
+    for pair in 1:1 2:0 3:0 4:2 5:10 6:4 7:40 8:92 9:352 11:2680; do
+        output=$("$program" "${pair%:*}" 2>&1) || fail "status $?"
+        [ "$output" = "${pair%:*} queens: ${pair#*:} ways" ] || fail "${pair%:*} queens"
+    done
+    output=$("$program") || fail "status $? for the usual number"
+    [ "$output" = "10 queens: 724 ways" ] || fail "the usual number"
+    refuses x
+    refuses ''
+    refuses 0
+    refuses 17
+    refuses 8 8
+    ;;
+uts)
+    # Counted by another program, one node after another.
+    output=$("$program" 10 1) || fail "status $?"
+    [ "$output" = "8791 nodes, 6422 leaves, 10 deep" ] || fail "depth 10"
+    output=$("$program" 12 7) || fail "status $?"
+    [ "$output" = "24335 nodes, 17758 leaves, 12 deep" ] || fail "depth 12"
+    output=$("$program" 0) || fail "status $? for a root alone"
+    [ "$output" = "1 nodes, 1 leaves, 0 deep" ] || fail "a root alone"
+    refuses x
+    refuses -1
+    refuses 31
+    refuses 5 x
+    refuses 5 1 1
+    ;;
 *)
     fail "no such case: $2"
     ;;
