@@ -132,16 +132,16 @@ const size_t bm_peer_count = sizeof bm_peers / sizeof *bm_peers;
 
 static const bm_size fj_sizes[] = {
     /* group, peer, count, with --quick, repeats, bytes, margin, with --quick */
-    {"fib", "brigade", 37, 32, 0, 0, 0, 0},
-    {"fib", "serial", 37, 32, 0, 0, 0, 0},
-    {"fib", "lace", 37, 32, 0, 0, 0, 0},
+    {"fib", "brigade", 37, 30, 0, 0, 0, 0},
+    {"fib", "serial", 37, 30, 0, 0, 0, 0},
+    {"fib", "lace", 37, 30, 0, 0, 0, 0},
     {"fib", "rayon", 35, 30, 0, 0, 0, 0},
     {"fib", "onetbb", 31, 27, 0, 0, 0, 0},
     {"fib", "taskflow", 31, 27, 0, 0, 0, 0},
     {"fib", "openmp_gcc", 29, 25, 0, 0, 0, 0},
     {"fib", "openmp_clang", 29, 25, 0, 0, 0, 0},
 
-    {"spawn", "brigade", 5000000, 1000000, 0, 0, 0, 0},
+    {"spawn", "brigade", 5000000, 300000, 0, 0, 0, 0},
 
     {"queens", "brigade", 13, 11, 0, 0, 0, 0},
     {"queens", "serial", 13, 11, 0, 0, 0, 0},
@@ -169,14 +169,14 @@ static const bm_size fj_sizes[] = {
     {"uts_t3", "openmp_gcc", 2000, 150, 3, 0, 0, 0},
     {"uts_t3", "openmp_clang", 2000, 150, 3, 0, 0, 0},
 
-    {"integrate", "brigade", 2000, 500, 0, 0, 0, 0},
-    {"integrate", "serial", 2000, 500, 0, 0, 0, 0},
-    {"integrate", "lace", 2000, 500, 0, 0, 0, 0},
-    {"integrate", "rayon", 2000, 500, 0, 0, 0, 0},
-    {"integrate", "onetbb", 500, 200, 0, 0, 0, 0},
-    {"integrate", "taskflow", 500, 200, 0, 0, 0, 0},
-    {"integrate", "openmp_gcc", 200, 100, 0, 0, 0, 0},
-    {"integrate", "openmp_clang", 200, 100, 0, 0, 0, 0},
+    {"integrate", "brigade", 2000, 200, 0, 0, 0, 0},
+    {"integrate", "serial", 2000, 200, 0, 0, 0, 0},
+    {"integrate", "lace", 2000, 200, 0, 0, 0, 0},
+    {"integrate", "rayon", 2000, 200, 0, 0, 0, 0},
+    {"integrate", "onetbb", 500, 100, 0, 0, 0, 0},
+    {"integrate", "taskflow", 500, 100, 0, 0, 0, 0},
+    {"integrate", "openmp_gcc", 200, 50, 0, 0, 0, 0},
+    {"integrate", "openmp_clang", 200, 50, 0, 0, 0, 0},
 };
 
 /* So many times the serial program's. */
