@@ -19,31 +19,28 @@ static BG_TASK(long, fj_fib, (int, n))
     return one + fj_fib_join(&other);
 }
 
-static int fj_row_count; /* of the board; written before the search */
-
-static BG_TASK(long, fj_queens, (const fj_board *, board), (int, rows))
+static BG_TASK(long, fj_queens, (int, n), (const fj_board *, board), (int, rows))
 {
-    long found = 0;
-    if (rows == fj_row_count)
+    if (rows == n)
         return 1;
     fj_board next[FJ_MOST_QUEENS];
     fj_queens_frame forks[FJ_MOST_QUEENS];
-    size_t n = 0;
-    for (int column = 0; column < fj_row_count; column++)
-        if (fj_place(board, rows, column, &next[n])) {
-            fj_queens_fork(&forks[n], &next[n], rows + 1);
-            n++;
+    long found = 0;
+    int placed = 0;
+    for (int column = 0; column < n; column++)
+        if (fj_place(board, rows, column, &next[placed])) {
+            fj_queens_fork(&forks[placed], n, &next[placed], rows + 1);
+            placed++;
         }
-    while (n > 0)
-        found += fj_queens_join(&forks[--n]);
+    while (placed > 0)
+        found += fj_queens_join(&forks[--placed]);
     return found;
 }
 
 static long fj_queens_of(int n)
 {
     fj_board empty = {{0}};
-    fj_row_count = n;
-    return fj_queens(&empty, 0);
+    return fj_queens(n, &empty, 0);
 }
 
 static BG_TASK(long, fj_uts, (const fj_node *, node))
