@@ -20,6 +20,7 @@ typedef struct bg_run_options {
     int spares;        /* most spare workers; 0: 64; BG_NO_SPARES: none, see below */
     uint64_t seed;     /* not 0: deterministic mode, bg_run only; see brigade/explore.h */
     unsigned blocking_threads; /* most threads for bg_blocking; 0: 512. At most 65536 */
+    int pin;                   /* not 0: each worker is bound to a CPU, see below */
 } bg_run_options;
 
 /*
@@ -29,6 +30,15 @@ typedef struct bg_run_options {
  * asyncio, and a task that computes delays all others.
  */
 #define BG_NO_SPARES (-1)
+
+/*
+ * .pin = 1: the workers stay on CPUs of their own, of those that the calling thread may use, spread
+ * over NUMA nodes, caches and cores as evenly as they go (when brigade was built with hwloc; else
+ * the first ones); where there are more workers than CPUs, they share. It pays where nothing else
+ * runs, and harms where something does. The thread that calls bg_run is bound until bg_run returns.
+ * Spare workers, and threads for bg_blocking, are not bound; a thread that a task makes itself
+ * inherits the CPU, as threads do. Without effect in the deterministic mode.
+ */
 
 /*
  * int bg_run(bg_fn fn, void *arg, ...options): runs fn(arg) as the main task of a new runtime, on

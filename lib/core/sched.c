@@ -3,6 +3,7 @@
  */
 #include "core/sim.h"
 
+#include "arch/cpu.h"
 #include "base/clock.h"
 #include "core/check.h"
 
@@ -26,6 +27,7 @@ int bgi_worker_prepare(bgi_sched *s, unsigned i)
         return r;
     }
     w->index = i;
+    w->cpu = -1;
     w->is_spare = i >= s->workers;
     bgi_store(&w->budget, BGI_BUDGET);
     bgi_runq_init(&w->queue);
@@ -36,6 +38,31 @@ int bgi_worker_prepare(bgi_sched *s, unsigned i)
     bgi_store(&w->state, BGI_ABSENT);
     w->sched = s;
     return 0;
+}
+
+/* Who is near whom matters to three and more; binding is the topology's even for one. */
+static int settle_places(bgi_sched *s)
+{
+    int *cpu = NULL;
+    int r = 0;
+    if (s->config.seed != 0) {
+        return 0;
+    }
+    if (s->config.pin || (s->workers > 2 && bgi_cpu_affinity() > 2)) {
+        s->topology = bgi_topology_get();
+        s->far = s->topology != NULL ? s->topology->far : 0;
+    }
+    if (s->config.pin) {
+        cpu = bgi_calloc(s->workers, sizeof *cpu);
+        r = cpu == NULL ? -ENOMEM : bgi_cpu_set_get(&s->usable);
+        r = r != 0 ? r : bgi_topology_spread(s->topology, s->workers, cpu);
+    }
+    for (unsigned i = 0; r == 0 && cpu != NULL && i < s->workers; i++) {
+        s->worker[i].cpu = cpu[i];
+        bgi_store(&s->worker[i].place, bgi_place_of(s->topology, cpu[i]));
+    }
+    bgi_free(cpu);
+    return r;
 }
 
 int bgi_sched_create(bgi_sched **out, const struct bgi_sched_config *config)
@@ -64,6 +91,7 @@ int bgi_sched_create(bgi_sched **out, const struct bgi_sched_config *config)
     for (unsigned i = 0; r == 0 && i < s->workers; i++) {
         r = bgi_worker_prepare(s, i);
     }
+    r = r != 0 ? r : settle_places(s);
     if (r == 0 && config->seed != 0) {
         r = bgi_sim_create(s, config->seed);
     }

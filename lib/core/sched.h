@@ -44,6 +44,7 @@
 
 #include "arch/context.h"
 #include "arch/lock.h"
+#include "arch/topology.h"
 #include "base/alloc.h"
 #include "base/atomic.h"
 #include "base/random.h"
@@ -90,6 +91,7 @@ typedef struct bgi_worker {
     bgi_item *handoff; /* found by a fiber, to be run by the loop */
     bgi_atomic budget; /* items until the next look around; the monitor may set it to 1 */
     unsigned index;
+    int cpu;         /* to which it is pinned, or -1 */
     bgi_atomic tick; /* items run; the monitor reads it */
     void *local;     /* the task layer's own */
     bgi_context loop;
@@ -109,6 +111,7 @@ typedef struct bgi_worker {
     bgi_atomic tid; /* the kernel's number of the thread; stored once by it, read by the monitor */
     bgi_atomic held_up; /* the monitor: it is stuck; whoever searches may settle its timers */
     bgi_atomic robbed;  /* a thief has taken its next slot (core/steal.c) */
+    bgi_atomic place;   /* where it was when it last searched (arch/topology.h); a hint */
     bgi_lock own_lock;  /* of what follows, and of `own` for all but its fast paths */
     bgi_atomic
         in_callback;   /* its own: what it forks now cannot be waited for; read by the monitor */
@@ -148,6 +151,7 @@ struct bgi_sched_config {
     uint64_t seed; /* 0, or the deterministic mode's (core/sim.h), which has no threads */
     /* The running fiber is to leave its worker, and `own` is not empty: empties it. */
     void (*share)(bgi_worker *w);
+    int pin;              /* each regular worker is bound to a CPU */
     bg_duration patience; /* so old is a fork before somebody is woken for it; 0: any age */
     /* The monitor: the worker is stuck, others are idle, and `own` may have something for them. */
     void (*take_fork)(bgi_worker *w);
@@ -167,6 +171,9 @@ typedef struct bgi_sched {
     struct bgi_sim *sim; /* NULL but in the deterministic mode */
     bgi_injector injector;
     bgi_eventcount idle;
+    const bgi_topology *topology; /* NULL: all workers are near each other */
+    unsigned far;                 /* the farthest that two can be apart */
+    bgi_cpu_set usable;           /* pinned workers: by all other threads */
     BGI_ALIGNED(BGI_FALSE_SHARING_RANGE) bgi_atomic searching;
     BGI_ALIGNED(BGI_FALSE_SHARING_RANGE) bgi_atomic leader;
     bgi_atomic leader_until;
@@ -236,6 +243,9 @@ void bgi_worker_run(bgi_worker *w);
 
 /* The loop alone, on a thread that is the worker's already. */
 void bgi_worker_loop(bgi_worker *w);
+
+/* Notes where the calling thread, which is the worker's, is now, if that matters. */
+void bgi_worker_locate(bgi_worker *w);
 
 /* The calling thread's worker, or NULL. Never keep it across a suspension. */
 extern __thread bgi_worker *bgi_worker_tls __asm__("bg_detail_worker")

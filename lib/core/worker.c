@@ -7,6 +7,7 @@
 #include "core/sim.h"
 #include "stack/overflow.h"
 
+#include <sched.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -135,31 +136,46 @@ static bgi_item *next_item(bgi_worker *w)
     }
 }
 
+void bgi_worker_locate(bgi_worker *w)
+{
+    if (bgi_unlikely(w->sched->far != BGI_NEAR) && w->cpu < 0) {
+        bgi_store(&w->place, bgi_place_of(w->sched->topology, sched_getcpu()));
+    }
+}
+
 /* What a thread is while it is a worker, and was before. */
 struct thread_before {
     bgi_worker *worker;
     int slack;
+    bgi_cpu_set cpus; /* empty: it has not been bound */
 };
 
-static struct thread_before become_worker(bgi_worker *w)
+static void become_worker(bgi_worker *w, struct thread_before *before)
 {
-    struct thread_before before = {bgi_worker_tls, prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0)};
+    before->worker = bgi_worker_tls;
+    before->slack = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
+    before->cpus.size = 0;
     bgi_worker_tls = w;
+    /* What the kernel has just said may be used can be gone: then it stays where it may be. */
+    if (w->cpu >= 0 && bgi_cpu_set_get(&before->cpus) == 0) {
+        (void)bgi_cpu_set_use_one(w->cpu);
+    }
+    bgi_worker_locate(w);
     bgi_store_release(&w->tid, (bgi_word)gettid());
     (void)prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0); /* sleeps end on time, not 50 us late */
     bgi_context_adopt(&w->loop);
     (void)bgi_overflow_thread_init(); /* without it an overflow is a plain SIGSEGV */
-    return before;
 }
 
-static void leave_worker(bgi_worker *w, struct thread_before before)
+static void leave_worker(bgi_worker *w, const struct thread_before *before)
 {
     bgi_overflow_thread_fini();
     bgi_context_fini(&w->loop);
-    if (before.slack > 0) {
-        (void)prctl(PR_SET_TIMERSLACK, (unsigned long)before.slack, 0, 0, 0);
+    if (before->slack > 0) {
+        (void)prctl(PR_SET_TIMERSLACK, (unsigned long)before->slack, 0, 0, 0);
     }
-    bgi_worker_tls = before.worker;
+    (void)bgi_cpu_set_use(&before->cpus);
+    bgi_worker_tls = before->worker;
 }
 
 void bgi_worker_loop(bgi_worker *w)
@@ -183,11 +199,12 @@ void bgi_worker_loop(bgi_worker *w)
 
 void bgi_worker_run(bgi_worker *w)
 {
-    struct thread_before before = become_worker(w);
+    struct thread_before before;
+    become_worker(w, &before);
     if (w->sched->sim != NULL) {
         bgi_sim_run(w->sched);
     } else {
         bgi_worker_loop(w);
     }
-    leave_worker(w, before);
+    leave_worker(w, &before);
 }

@@ -22,7 +22,7 @@ bgi_pool *bgi_blocking_pool(bg_runtime *rt)
     if (bgi_likely(p != NULL)) {
         return p;
     }
-    p = bgi_pool_create(rt->blocking_threads, BGI_BLOCKING_KEEP);
+    p = bgi_pool_create(rt->blocking_threads, BGI_BLOCKING_KEEP, &rt->sched->usable);
     if (p != NULL && !bgi_cas_release(&rt->blocking, 0, (bgi_word)p)) {
         bgi_pool_end(p); /* it has nothing yet */
         p = bgi_load_acquire_ptr(&rt->blocking);

@@ -23,7 +23,7 @@ static bgi_member *member_of(struct bgi_list *l)
     return BGI_CONTAINER_OF(l, bgi_member, link);
 }
 
-bgi_pool *bgi_pool_create(unsigned most, bg_duration keep)
+bgi_pool *bgi_pool_create(unsigned most, bg_duration keep, const bgi_cpu_set *cpus)
 {
     bgi_pool *p = bgi_calloc(1, sizeof *p);
     if (p == NULL) {
@@ -36,6 +36,7 @@ bgi_pool *bgi_pool_create(unsigned most, bg_duration keep)
     bgi_list_init(&p->idle);
     p->most = most;
     p->keep = keep;
+    p->cpus = cpus;
     p->pause = FIRST_REPORT;
     return p;
 }
@@ -135,6 +136,7 @@ void *bgi_pool_main(void *member)
     bgi_job *j;
 
     (void)pthread_setname_np(pthread_self(), "bg-blocking");
+    (void)bgi_cpu_set_use(p->cpus); /* not those of the worker that needed it */
     while ((j = take(p, me)) != NULL) {
         complete(p, j, j->fn(j->arg));
     }

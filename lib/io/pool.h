@@ -39,6 +39,7 @@
 #define BGI_POOL_H
 
 #include "arch/lock.h"
+#include "arch/topology.h"
 #include "base/alloc.h"
 #include "base/list.h"
 #include "wait/waiter.h"
@@ -72,6 +73,7 @@ typedef struct bgi_pool {
     bg_time report_at; /* of bgi_pool_linger: its next report; 0: it has not been called yet */
     bg_duration pause; /* and how long after that the one after it comes */
     bg_duration keep;  /* how long a thread waits for a job before it leaves */
+    const bgi_cpu_set *cpus;    /* its threads' */
     struct bgi_member *retired; /* the last that has left, to be joined */
     bgi_atomic gone;            /* 0 -> 1 by the last thread of a pool that ends; a futex */
 } bgi_pool;
@@ -84,8 +86,9 @@ typedef struct bgi_member {
     pthread_t id;      /* written by itself when it leaves */
 } bgi_member;
 
-/* NULL: no memory. */
-bgi_pool *bgi_pool_create(unsigned most, bg_duration keep);
+/* cpus: what its threads may use, an empty set: what who has them made may; stays until the end of
+ * the pool. NULL: no memory. */
+bgi_pool *bgi_pool_create(unsigned most, bg_duration keep, const bgi_cpu_set *cpus);
 
 /* Nobody waits for a job any more. Waits for the abandoned ones, with reports, ends all threads,
  * and frees the pool. */

@@ -160,6 +160,7 @@ static int create(bg_runtime **out, const bg_run_options *options)
         .share = bgi_forks_share,
         .take_fork = bgi_forks_take,
         .patience = FORK_PATIENCE,
+        .pin = options->pin,
         .lingers = lingers,
         .dead_end = dead_end,
     };

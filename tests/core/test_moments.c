@@ -609,15 +609,16 @@ Test(moments, the_end_waits_for_visitors)
 Test(moments, a_thread_without_a_timer_slack_keeps_none)
 {
     bgi_sched *s = new_sched(1);
-    struct thread_before was = become_worker(&s->worker[0]);
+    struct thread_before was;
+    become_worker(&s->worker[0], &was);
     cr_assert_eq(slack_set, 1);
     cr_assert_eq(bgi_worker_self(), &s->worker[0]);
-    leave_worker(&s->worker[0], was);
+    leave_worker(&s->worker[0], &was);
     cr_assert_eq(slack_set, 1, "there is nothing to go back to");
     cr_assert_null(bgi_worker_self());
     slack_known = 1;
-    was = become_worker(&s->worker[0]);
-    leave_worker(&s->worker[0], was);
+    become_worker(&s->worker[0], &was);
+    leave_worker(&s->worker[0], &was);
     cr_assert_eq(slack_set, 3);
     end();
 }

@@ -117,6 +117,68 @@ Test(steal, the_places_of_spares_are_searched_once_used)
     end();
 }
 
+/* A worker that shares a cache, one of the same node, one of another: near ones first, whatever
+ * the order in which the round begins. */
+Test(steal, near_ones_come_first)
+{
+    static const bgi_place place[] = {1 << 16, 1, 0, 0}; /* far, same node, near, the thief */
+    begin();
+    s->far = BGI_FAR;
+    for (size_t i = 0; i < 4; i++) {
+        s->worker[i].cpu = 0; /* none looks where it is */
+        bgi_store(&s->worker[i].place, place[i]);
+    }
+    for (int i = 0; i < 50; i++) {
+        for (size_t j = 0; j < 3; j++) {
+            bgi_push_quiet(&s->worker[j], &item[j]);
+        }
+        cr_assert(bgi_search(thief) == &item[2]);
+        cr_assert(bgi_search(thief) == &item[1]);
+        cr_assert(bgi_search(thief) == &item[0]);
+        cr_assert_null(bgi_search(thief));
+    }
+    stop_searching(thief);
+    end();
+}
+
+/* Places that are not known yet can be farther away than any are: they are searched all the same.
+ */
+Test(steal, those_of_unknown_places_are_not_left_out)
+{
+    begin();
+    s->far = BGI_SAME_NODE;
+    for (size_t i = 0; i < 4; i++) {
+        s->worker[i].cpu = 0;
+        bgi_store(&s->worker[i].place, 1 << 16);
+    }
+    bgi_store(&victim->place, 0);
+    bgi_push_quiet(victim, &item[0]);
+    cr_assert(bgi_search(thief) == &item[0]);
+    stop_searching(thief);
+    end();
+}
+
+/* One that may move notes where it is when it begins to search; one that may not, does not. */
+Test(steal, who_begins_to_search_notes_where_it_is)
+{
+    static bgi_topology topology;
+    begin();
+    for (size_t i = 0; i < BGI_CPUS_MOST; i++) {
+        topology.place[i] = 7;
+    }
+    s->topology = &topology;
+    s->far = BGI_SAME_NODE;
+    cr_assert_null(bgi_search(thief));
+    cr_assert_eq(bgi_load(&thief->place), 7);
+    stop_searching(thief);
+    bgi_store(&thief->place, 3);
+    thief->cpu = 0;
+    cr_assert_null(bgi_search(thief));
+    cr_assert_eq(bgi_load(&thief->place), 3);
+    stop_searching(thief);
+    end();
+}
+
 Test(steal, what_is_injected_is_left_to_the_loop)
 {
     begin();

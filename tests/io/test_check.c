@@ -6,6 +6,8 @@
 #include "base/alloc.h"
 #include "io/check.h"
 
+static const bgi_cpu_set any_cpu;
+
 #if BGI_DEBUG
 
 /* A pool that was made, without threads, by hand: two jobs queued, one abandoned, one idle. */
@@ -17,7 +19,7 @@ static struct {
 
 static bgi_pool *fresh(void)
 {
-    bgi_pool *p = bgi_pool_create(4, BG_S);
+    bgi_pool *p = bgi_pool_create(4, BG_S, &any_cpu);
     broken.pool = p;
     for (int i = 0; i < 4; i++) {
         bgi_job *j = bgi_calloc(1, sizeof *j);

@@ -34,6 +34,8 @@ static void *met_calloc(size_t n, size_t size)
 #define bgi_malloc met_malloc
 #define bgi_calloc met_calloc
 #include "io/pool.c"
+
+static const bgi_cpu_set any_cpu;
 #undef bgi_thread_create
 #undef bgi_malloc
 #undef bgi_calloc
@@ -100,7 +102,7 @@ static void wait_idle_count(bgi_pool *p, unsigned n)
 
 static bgi_pool *pool_of(unsigned most, bg_duration keep)
 {
-    bgi_pool *p = bgi_pool_create(most, keep);
+    bgi_pool *p = bgi_pool_create(most, keep, &any_cpu);
     cr_assert_not_null(p);
     bgi_store(&order, 0);
     return p;
@@ -295,7 +297,7 @@ Test(pool, the_end_waits_for_abandoned_calls)
 Test(pool, no_memory_for_a_pool)
 {
     refuse_memory = 1;
-    cr_assert_null(bgi_pool_create(1, BG_S));
+    cr_assert_null(bgi_pool_create(1, BG_S, &any_cpu));
     refuse_memory = 0;
 }
 

@@ -15,6 +15,8 @@
 #include <errno.h>
 #include <string.h>
 
+static const bgi_cpu_set any_cpu;
+
 static bgi_pool *pool;
 static bgi_job *job[2];
 static int given[2]; /* plain: by the task before the call */
@@ -42,7 +44,7 @@ static void setup(unsigned tasks, unsigned most, bg_duration keep)
     memset(given, 0, sizeof given);
     memset(calls, 0, sizeof calls);
     memset(got, 0, sizeof got);
-    pool = bgi_pool_create(most, keep);
+    pool = bgi_pool_create(most, keep, &any_cpu);
     mc_assert(pool != NULL);
     R.blocking_threads = most;
     bgi_store_ptr(&R.blocking, pool);

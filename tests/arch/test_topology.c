@@ -1,0 +1,195 @@
+/*
+ * CPUs near each other: machines made up for hwloc, and what is left without it; sets of CPUs.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+
+#include "arch/topology.h"
+
+#include <criterion/criterion.h>
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+
+static bgi_topology topology;
+static bgi_cpu_set usable;
+
+static void begin(void)
+{
+    cr_assert_eq(bgi_cpu_set_get(&usable), 0);
+}
+
+static void end(void)
+{
+    bgi_topology_unload(&topology);
+    cr_assert_eq(bgi_cpu_set_use(&usable), 0);
+}
+
+TestSuite(topology, .init = begin, .fini = end);
+
+/* Loads a machine as hwloc describes it: 0 where brigade was built without hwloc. */
+static int load(const char *machine)
+{
+    cr_assert_eq(setenv("HWLOC_SYNTHETIC", machine, 1), 0);
+    int r = bgi_topology_load(&topology);
+    cr_assert_eq(unsetenv("HWLOC_SYNTHETIC"), 0);
+    cr_assert(r == 0 || r == -ENOTSUP);
+    return r == 0;
+}
+
+static unsigned between(int a, int b)
+{
+    return bgi_place_distance(bgi_place_of(&topology, a), bgi_place_of(&topology, b));
+}
+
+static int is_usable(int cpu)
+{
+    size_t at = (size_t)cpu, bits = 8 * sizeof(unsigned long);
+    return at < 8 * usable.size && (usable.bits[at / bits] >> at % bits & 1) != 0;
+}
+
+static int usable_cpus(void)
+{
+    int n = 0;
+    for (int i = 0; i < BGI_CPUS_MOST; i++) {
+        n += is_usable(i);
+    }
+    return n;
+}
+
+Test(topology, places_are_apart_by_caches_and_nodes)
+{
+    cr_assert_eq(bgi_place_distance(5, 5), BGI_NEAR);
+    cr_assert_eq(bgi_place_distance(5, 6), BGI_SAME_NODE);
+    cr_assert_eq(bgi_place_distance(0xffff, 0), BGI_SAME_NODE);
+    cr_assert_eq(bgi_place_distance(5, 5 | 1 << 16), BGI_FAR);
+    cr_assert_eq(bgi_place_distance(0, 1U << 31), BGI_FAR);
+}
+
+Test(topology, two_nodes_with_two_caches_each)
+{
+    if (!load("pack:2 [numa] l3:2 core:2 pu:2")) {
+        return;
+    }
+    cr_assert_eq(topology.far, BGI_FAR);
+    for (int a = 0; a < 16; a++) {
+        for (int b = 0; b < 16; b++) {
+            unsigned expected = a / 4 == b / 4   ? BGI_NEAR
+                                : a / 8 == b / 8 ? BGI_SAME_NODE
+                                                 : BGI_FAR;
+            cr_assert_eq(between(a, b), expected, "%d and %d", a, b);
+        }
+    }
+}
+
+Test(topology, one_node_with_two_caches)
+{
+    if (load("numa:1 l3:2 core:2 l2:1 pu:1")) {
+        cr_assert_eq(topology.far, BGI_SAME_NODE);
+        cr_assert_eq(between(0, 1), BGI_NEAR);
+        cr_assert_eq(between(1, 2), BGI_SAME_NODE);
+    }
+}
+
+Test(topology, nodes_without_caches)
+{
+    if (load("numa:2 core:1 pu:1")) {
+        cr_assert_eq(topology.far, BGI_FAR);
+    }
+}
+
+Test(topology, one_cache)
+{
+    if (load("numa:1 l3:1 core:8 pu:1")) {
+        cr_assert_eq(topology.far, BGI_NEAR);
+        for (int i = 0; i < 8; i++) {
+            cr_assert_eq(between(0, i), BGI_NEAR);
+        }
+    }
+}
+
+Test(topology, where_hwloc_knows_nothing_neither_do_we)
+{
+    cr_assert_eq(setenv("HWLOC_COMPONENTS", "stop", 1), 0); /* it looks nowhere */
+    cr_assert_not(load("nothing"));
+    bgi_topology_unload(&topology); /* harmless */
+    cr_assert_eq(bgi_place_of(&topology, 0), 0);
+}
+
+Test(topology, unknown_cpus_have_place_0)
+{
+    (void)load("numa:2 core:1 pu:1");
+    cr_assert_eq(bgi_place_of(NULL, 0), 0);
+    cr_assert_eq(bgi_place_of(&topology, -1), 0);
+    cr_assert_eq(bgi_place_of(&topology, BGI_CPUS_MOST), 0);
+    cr_assert_eq(bgi_place_of(&topology, 2), 0);
+}
+
+/* That of this machine: looked up once. */
+Test(topology, is_kept)
+{
+    const bgi_topology *t = bgi_topology_get();
+    cr_assert_eq(bgi_topology_get(), t);
+    if (t != NULL) {
+        cr_assert_leq(t->far, (unsigned)BGI_FAR);
+    }
+}
+
+Test(topology, threads_go_to_cpus_that_may_be_used)
+{
+    int cpu[100], n = usable_cpus();
+    for (int known = 0; known < 2; known++) {
+        cr_assert_eq(bgi_topology_spread(known ? bgi_topology_get() : NULL, 100, cpu), 0);
+        int times[BGI_CPUS_MOST] = {0}, most = 100 / n + (100 % n != 0);
+        for (int i = 0; i < 100; i++) {
+            cr_assert(is_usable(cpu[i]), "%d", cpu[i]);
+            times[cpu[i]]++;
+            cr_assert_leq(times[cpu[i]], most);
+        }
+    }
+}
+
+/* No two on one core while there is another core, nor on one node while there is another. */
+Test(topology, threads_are_spread)
+{
+    int cpu[2];
+    if (usable_cpus() >= 2 && is_usable(0) && is_usable(1) && load("numa:2 core:1 pu:1")) {
+        cr_assert_eq(bgi_topology_spread(&topology, 2, cpu), 0);
+        cr_assert_eq(between(cpu[0], cpu[1]), BGI_FAR);
+    }
+}
+
+/* What the topology gives out may not be used: they are dealt without it. */
+Test(topology, a_machine_of_other_cpus_is_left_aside)
+{
+    int cpu[4];
+    if (load("numa:2 core:1 pu:1(indexes=4000,4001)")) {
+        cr_assert_eq(bgi_topology_spread(&topology, 4, cpu), 0);
+        for (int i = 0; i < 4; i++) {
+            cr_assert(is_usable(cpu[i]));
+        }
+    }
+}
+
+Test(topology, a_thread_is_bound_and_let_go)
+{
+    int last = 0;
+    for (int i = 0; i < BGI_CPUS_MOST; i++) {
+        last = is_usable(i) ? i : last;
+    }
+    cr_assert_eq(bgi_cpu_set_use_one(last), 0);
+    cr_assert_eq(sched_getcpu(), last);
+    bgi_cpu_set none = {0}, now;
+    cr_assert_eq(bgi_cpu_set_use(&none), 0);
+    cr_assert_eq(bgi_cpu_set_get(&now), 0);
+    cr_assert_eq(now.bits[(size_t)last / (8 * sizeof(long))],
+                 1UL << last % (int)(8 * sizeof(long)));
+    cr_assert_eq(bgi_cpu_set_use(&usable), 0);
+    cr_assert_eq(bgi_cpu_set_get(&now), 0);
+    cr_assert_eq(memcmp(now.bits, usable.bits, usable.size), 0);
+    cr_assert_eq(bgi_cpu_set_use_one(-1), -EINVAL);
+    cr_assert_eq(bgi_cpu_set_use_one(BGI_CPUS_MOST), -EINVAL);
+    cr_assert_eq(bgi_cpu_set_use_one(BGI_CPUS_MOST - 1), -EINVAL, "this machine has it");
+}
