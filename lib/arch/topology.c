@@ -19,7 +19,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#if BGI_HWLOC
+#if defined(BGI_HWLOC)
 #include <hwloc.h>
 #endif
 
@@ -71,7 +71,7 @@ static void deal(const bgi_cpu_set *set, unsigned n, int cpu[])
 
 /* ---- the topology ---- */
 
-#if BGI_HWLOC
+#if defined(BGI_HWLOC)
 
 /* The last cache of a CPU, or the core, or whatever is above it. */
 static unsigned last_cache(hwloc_obj_t pu)

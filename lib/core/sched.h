@@ -151,6 +151,7 @@ struct bgi_sched_config {
     uint64_t seed; /* 0, or the deterministic mode's (core/sim.h), which has no threads */
     /* The running fiber is to leave its worker, and `own` is not empty: empties it. */
     void (*share)(bgi_worker *w);
+    int steal_forks;      /* for tests: no fork is run by who joins it */
     int pin;              /* each regular worker is bound to a CPU */
     bg_duration patience; /* so old is a fork before somebody is woken for it; 0: any age */
     /* The monitor: the worker is stuck, others are idle, and `own` may have something for them. */

@@ -64,7 +64,7 @@ static void learn(struct loop *l, size_t items, bg_duration took)
             bgi_store(&l->chunk, 2 * items); /* at most twice the range, or it would be one part */
         }
     } else if (took > 2 * PART_NS && chunk > 1) {
-        size_t fits = (size_t)((double)items * PART_NS / (double)took);
+        size_t fits = (size_t)((double)items * (double)PART_NS / (double)took);
         bgi_store(&l->chunk, fits != 0 ? fits : 1);
     }
 }
@@ -127,7 +127,7 @@ static int run(struct loop *l, size_t begin, size_t end, const bg_parallel_optio
     if (!bgi_stopped(&l->stop) && begin != end) {
         (void)go_through(&all);
     }
-    return bgi_stop_error(&l->stop);
+    return bgi_stop_result(&l->stop);
 }
 
 int bg_parallel_for_opts(size_t begin, size_t end, bg_range_fn body, void *ctx,

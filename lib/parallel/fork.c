@@ -47,6 +47,9 @@
  * the injector. done: FORK -> LIVE or DETACHED only says who runs it: relaxed. LIVE -> DONE
  * (release, in the end of the task) -> the join's await (acquire): the result, and has_run.
  *
+ * For tests `steal_forks` has each fork become a task at once, which only its own stack will do
+ * for, not that of who joins it.
+ *
  * Dropped: thieves that take from the list themselves, as the monitor does: a fence in every thread
  * for each steal costs more than a word to an owner who forks all the time.
  *
@@ -75,7 +78,8 @@ static int run_fork(void *arg)
 {
     bg_detail_fork *f = arg;
     bg_task *self = bgi_task_self();
-    if (bgi_cas_relaxed(&self->done, BGI_TASK_FORK, BGI_TASK_LIVE)) {
+    if (bgi_worker_self()->sched->config.steal_forks ||
+        bgi_cas_relaxed(&self->done, BGI_TASK_FORK, BGI_TASK_LIVE)) {
         f->run(f);
         f->has_run = 1;
     }
@@ -131,7 +135,7 @@ static bg_task *give_task(bgi_sched *s, bgi_worker *w, bg_detail_fork *f)
 {
     f->has_run = 0;
     f->task = bgi_task_make(s->config.owner, w, run_fork, f, NULL, 0, NULL);
-    if (f->task != NULL) {
+    if (f->task != NULL && !s->config.steal_forks) {
         bgi_store(&f->task->done, BGI_TASK_FORK);
     }
     return f->task;
@@ -268,7 +272,7 @@ void bg_detail_fork_slow(bg_detail_fork *f)
     if (w->current == NULL) {
         return; /* a callback, which cannot wait for others */
     }
-    if (bgi_unlikely(w->sched->sim != NULL)) {
+    if (bgi_unlikely(w->sched->sim != NULL || w->sched->config.steal_forks)) {
         bgi_lock_acquire(&w->own_lock);
         (void)share_oldest(w);
         bgi_lock_release(&w->own_lock);

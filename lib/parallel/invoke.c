@@ -52,5 +52,5 @@ int bg_invoke_all(const bg_call calls[], size_t n)
     struct bgi_stop stop = {0};
     struct calls all = {calls, n, &stop};
     (void)invoke(&all);
-    return bgi_stop_error(&stop);
+    return bgi_stop_result(&stop);
 }

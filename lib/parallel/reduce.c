@@ -122,7 +122,7 @@ int bg_parallel_reduce_opts(size_t begin, size_t end, void *result, size_t size,
     }
     struct node all = {&r, 0, n / r.grain + (n % r.grain != 0), acc};
     (void)reduce(&all);
-    int error = bgi_stop_error(&r.stop);
+    int error = bgi_stop_result(&r.stop);
     if (error == 0) {
         memcpy(result, acc, size);
     }

@@ -15,9 +15,6 @@
  *       was forked by or who forked it: fork and join order them.
  *   S3  Recursion goes by halves, with a frame of some hundred bytes: a few thousand in all.
  *
- * `stop` is 0, or the code with which one of the pieces found itself cancelled, negated; it only
- * ever is set, guards no data, and makes the others stop sooner.
- *
  * Large elements: pointers to them are sorted, and the elements are put in order at the end. When
  * the sort is stopped, they have not moved at all. (Elements of 64 bytes: 0.9 of the time of moving
  * them about, of 200: 0.7.)
@@ -36,6 +33,7 @@
  * Odeh and Birk, "Merge path" (2014).
  */
 #include "parallel/sort.h"
+#include "parallel/stop.h"
 
 #include "base/alloc.h"
 #include "base/atomic.h"
@@ -61,7 +59,7 @@ struct sort {
     struct bgi_order order;
     const struct bgi_merger *merger;
     size_t leaf, piece; /* elements at most: of a leaf, of a piece of a merge */
-    bgi_atomic stop;
+    struct bgi_stop stop;
 };
 
 struct range {
@@ -81,13 +79,7 @@ struct merge {
 static int stopped(void *arg)
 {
     struct sort *s = arg;
-    if (bgi_load(&s->stop) == 0) {
-        int r = bg_cancelled();
-        if (r != 0) {
-            bgi_store(&s->stop, (bgi_word)-r);
-        }
-    }
-    return bgi_load(&s->stop) != 0;
+    return bgi_stopped(&s->stop);
 }
 
 static void copy_merge(const struct merge *m)
@@ -238,7 +230,7 @@ static void prepare(struct sort *s, bg_compare cmp, void *ctx, const void *base,
     if (grain == 0 && s->piece < MERGE_BYTES / size) {
         s->piece = MERGE_BYTES / size;
     }
-    bgi_store(&s->stop, 0);
+    s->stop = (struct bgi_stop){0};
 }
 
 /* ---- with a buffer ---- */
@@ -314,8 +306,8 @@ static int sort_by_pointers(struct sort *s, char *base, size_t n, size_t grain)
         prepare(&p, compare_pointed, &s->order, at, n, sizeof(char *), grain);
         struct range all = {&p, pointers.at, pointers.at + n * sizeof(char *), n, 0};
         (void)sort_range(&all);
-        bgi_store(&s->stop, bgi_load(&p.stop));
-        if (bgi_load(&p.stop) == 0) {
+        bgi_stop_with(&s->stop, bgi_stop_error(&p.stop));
+        if (bgi_stop_error(&p.stop) == 0) {
             struct gather g = {&p, at, base, elements.at, n, 0};
             (void)gather(&g);
             g.back = 1;
@@ -351,13 +343,13 @@ static int sort(void *base, size_t n, size_t size, bg_compare cmp, void *ctx,
     struct sort s;
     prepare(&s, cmp, ctx, base, n, size, options->grain);
     if (stopped(&s)) {
-        return -(int)bgi_load(&s.stop);
+        return bgi_stop_result(&s.stop);
     }
     if (bytes <= SMALL_BYTES && n <= s.leaf && (size & 63) != 0) {
         sort_small(&s, base, n);
         return 0;
     }
-    if (!was_run(&s, base, n) && bgi_load(&s.stop) == 0) {
+    if (!was_run(&s, base, n) && bgi_stop_error(&s.stop) == 0) {
         int r = size > LARGE ? sort_by_pointers(&s, base, n, options->grain)
                              : sort_directly(&s, base, n);
         if (r != 0 && stable) {
@@ -367,7 +359,7 @@ static int sort(void *base, size_t n, size_t size, bg_compare cmp, void *ctx,
             bgi_sort_in_place(&s.order, base, n, stopped, &s);
         }
     }
-    return -(int)bgi_load(&s.stop);
+    return bgi_stop_result(&s.stop);
 }
 
 int bg_parallel_sort_opts(void *base, size_t n, size_t size, bg_compare cmp, void *ctx,

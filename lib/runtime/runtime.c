@@ -21,7 +21,7 @@
 #define STACK_MOST ((size_t)1 << 30)
 #define BLOCKING_MOST 65536U
 #define FORK_PATIENCE (5 * BG_US) /* about what it costs to wake a worker */
-#define SEEDED_WORKERS 4 /* not the machine's number: one seed, one schedule, everywhere */
+#define SEEDED_WORKERS 4          /* not the machine's number: one seed, one schedule, everywhere */
 
 /* The options, checked, with the defaults filled in: 0 or a negative errno. */
 static int check_options(const bg_run_options *in, int may_be_seeded, bg_run_options *out)
@@ -123,6 +123,13 @@ static int dead_end(bgi_sched *s)
     return 0;
 }
 
+/* BRIGADE_STEAL_FORKS=1: as if all forks were stolen. For tests. */
+static int steal_forks(void)
+{
+    const char *value = getenv("BRIGADE_STEAL_FORKS");
+    return value != NULL && strcmp(value, "1") == 0;
+}
+
 static void lingers(bgi_sched *s)
 {
     bgi_blocking_linger(s->config.owner);
@@ -160,6 +167,7 @@ static int create(bg_runtime **out, const bg_run_options *options)
         .share = bgi_forks_share,
         .take_fork = bgi_forks_take,
         .patience = FORK_PATIENCE,
+        .steal_forks = steal_forks(),
         .pin = options->pin,
         .lingers = lingers,
         .dead_end = dead_end,
