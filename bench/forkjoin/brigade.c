@@ -95,6 +95,129 @@ static long fj_spawn(long n)
     return ran;
 }
 
+/* ---- loops and sorts: a failure shows in the result, which is checked ----------------------- */
+
+static void fj_sum(size_t begin, size_t end, void *acc, void *ctx)
+{
+    uint64_t sum = 0;
+    (void)ctx;
+    for (size_t i = begin; i < end; i++)
+        sum += fj_item(i);
+    *(uint64_t *)acc += sum;
+}
+
+static void fj_add(void *into, const void *from, void *ctx)
+{
+    (void)ctx;
+    *(uint64_t *)into += *(const uint64_t *)from;
+}
+
+static uint64_t fj_reduce(size_t n)
+{
+    uint64_t sum = 0;
+    bg_parallel_reduce(0, n, &sum, sizeof sum, fj_sum, fj_add, NULL);
+    return sum;
+}
+
+static void fj_bytes(size_t begin, size_t end, void *ctx)
+{
+    unsigned char *out = ctx;
+    for (size_t i = begin; i < end; i++)
+        out[i] = fj_byte(i);
+}
+
+static void fj_loop(unsigned char *out, size_t n, long times)
+{
+    for (; times > 0; times--)
+        bg_parallel_for(0, n, fj_bytes, out);
+}
+
+static bg_runtime *fj_runtime; /* from outside: that which runs */
+
+typedef struct {
+    unsigned char *out;
+    size_t n;
+} fj_array;
+
+static int fj_loop_once(void *arg)
+{
+    const fj_array *a = arg;
+    return bg_parallel_for(0, a->n, fj_bytes, a->out);
+}
+
+static void fj_loop_outside(unsigned char *out, size_t n, long times)
+{
+    fj_array a = {out, n};
+    for (; times > 0; times--)
+        bg_runtime_wait(fj_runtime, bg_runtime_spawn(fj_runtime, fj_loop_once, &a));
+}
+
+static void fj_uneven_bytes(size_t begin, size_t end, void *ctx)
+{
+    const fj_array *a = ctx;
+    for (size_t i = begin; i < end; i++)
+        a->out[i] = fj_uneven_byte(i, a->n);
+}
+
+static void fj_uneven(unsigned char *out, size_t n)
+{
+    fj_array a = {out, n};
+    bg_parallel_for(0, n, fj_uneven_bytes, &a);
+}
+
+typedef struct {
+    const int64_t *in;
+    int64_t *out;
+} fj_prefixes;
+
+static void fj_prefix(size_t begin, size_t end, void *acc, int final, void *ctx)
+{
+    const fj_prefixes *p = ctx;
+    const int64_t *in = p->in;
+    int64_t sum = *(int64_t *)acc, *out = p->out;
+    if (final)
+        for (size_t i = begin; i < end; i++)
+            out[i] = sum += in[i];
+    else
+        for (size_t i = begin; i < end; i++)
+            sum += in[i];
+    *(int64_t *)acc = sum;
+}
+
+static void fj_scan(const int64_t *in, int64_t *out, size_t n)
+{
+    fj_prefixes p = {in, out};
+    int64_t sum = 0;
+    bg_parallel_scan(0, n, &sum, sizeof sum, fj_prefix, fj_add, &p);
+}
+
+static void fj_sort(uint64_t *v, size_t n)
+{
+    bg_parallel_sort(v, n, sizeof *v, fj_by_number_with, NULL);
+}
+
+static void fj_sort_strings(char **v, size_t n)
+{
+    bg_parallel_sort(v, n, sizeof *v, fj_by_text_with, NULL);
+}
+
+/* ---- main ---------------------------------------------------------------------------------- */
+
+static const fj_program fj_brigade = {
+    .fib = fj_fib,
+    .queens = fj_queens_of,
+    .uts = fj_uts,
+    .integrate = fj_integral,
+    .spawn = fj_spawn,
+    .reduce = fj_reduce,
+    .loop = fj_loop,
+    .loop_outside = fj_loop_outside,
+    .uneven = fj_uneven,
+    .scan = fj_scan,
+    .sort = fj_sort,
+    .sort_strings = fj_sort_strings,
+};
+
 typedef struct {
     int argc;
     char **argv;
@@ -103,10 +226,19 @@ typedef struct {
 
 static int fj_main(void *arg)
 {
-    static const fj_program program = {fj_fib, fj_queens_of, fj_uts, fj_integral, fj_spawn, 0};
     fj_main_job *job = arg;
-    job->status = fj_run(job->argc, job->argv, &program);
+    job->status = fj_run(job->argc, job->argv, &fj_brigade);
     return 0;
+}
+
+static int fj_outside(int argc, char **argv)
+{
+    int rc = bg_runtime_create(&fj_runtime, .workers = (unsigned)fj_workers(argc, argv));
+    if (rc < 0)
+        return bm_fail(bg_strerror(rc));
+    int status = fj_run(argc, argv, &fj_brigade);
+    bg_runtime_shutdown(fj_runtime);
+    return status;
 }
 
 int main(int argc, char **argv)
@@ -116,6 +248,8 @@ int main(int argc, char **argv)
         printf("brigade " FJ_VERSION ", " FJ_COMPILER "\n");
         return 0;
     }
+    if (fj_from_outside(argc, argv))
+        return fj_outside(argc, argv);
     int rc = bg_run(fj_main, &job, .workers = (unsigned)fj_workers(argc, argv),
                     .stack_size = (size_t)16 << 20);
     return rc < 0 ? bm_fail(bg_strerror(rc)) : job.status;

@@ -12,7 +12,20 @@
  *              its parent's and its own number, and says how many children it has (Olivier et al.,
  *              "UTS: an unbalanced tree search benchmark", 2006; the trees T1 and T3)
  *   integrate  x^3 + x from 0 to n by trapezoids: the left half forked, the right half called,
- * until halving changes the area by less than FJ_EPSILON
+ *              until halving changes the area by less than FJ_EPSILON
+ *   reduce     the sum of n computed items: a multiplication, a shift and an exclusive or each.
+ *              Nothing is read, so memory does not limit it; an empty asm statement keeps every
+ *              compiler from doing several at a time
+ *   loop_task, loop_thread
+ *              many loops one after another, of 1,000 such items, each stored as a byte; begun in
+ *              a task, or by a thread that is none of the runtime's
+ *   grain1     one such loop of n items, with whatever a runtime does by itself about its parts
+ *   uneven     a loop whose first half is cheap; in the second half, cost grows from 1 to n / 2
+ *   scan       out[i] = in[0] + ... + in[i]
+ *   sort, sort_strings
+ *              random 64-bit numbers; strings of 4 to 35 letters, by strcmp. brigade, qsort and
+ *              onetbb_function call the same function through a pointer for each comparison; for
+ *              the others the comparison is inlined, as one writes it there
  */
 #ifndef FJ_FORKJOIN_H
 #define FJ_FORKJOIN_H
@@ -46,10 +59,20 @@ typedef struct {
     double (*integrate)(double n);
     long (*spawn)(long n); /* n empty tasks, each with a stack, one after another; how many ran */
     int is_serial;         /* its memory is not worth a line */
+    uint64_t (*reduce)(size_t n);
+    void (*loop)(unsigned char *out, size_t n, long times);         /* from a task */
+    void (*loop_outside)(unsigned char *out, size_t n, long times); /* from a plain thread */
+    void (*uneven)(unsigned char *out, size_t n);
+    void (*scan)(const int64_t *in, int64_t *out, size_t n);
+    void (*sort)(uint64_t *v, size_t n);
+    void (*sort_strings)(char **v, size_t n);
 } fj_program;
 
 /* What argv asks for; the exit status. */
 int fj_run(int argc, char **argv, const fj_program *program);
+
+/* Is fj_run to be called by a plain thread, not in a task? */
+int fj_from_outside(int argc, char **argv);
 
 static inline int fj_workers(int argc, char **argv)
 {
@@ -98,6 +121,33 @@ static inline fj_halves fj_halve(double a, double b, double at_a, double at_b, d
     h.is_fine = change < FJ_EPSILON && change > -FJ_EPSILON;
     return h;
 }
+
+/* ---- loops and sorts ----------------------------------------------------------------------- */
+
+/* Item i of the loops, below 2^24. */
+static inline uint64_t fj_item(size_t i)
+{
+    uint64_t x = (uint64_t)i * UINT64_C(0x9e3779b97f4a7c15);
+    x ^= x >> 32;
+    __asm__("" : "+r"(x));
+    return x >> 40;
+}
+
+static inline unsigned char fj_byte(size_t i)
+{
+    return (unsigned char)fj_item(i);
+}
+
+static inline unsigned char fj_uneven_byte(size_t i, size_t n)
+{
+    return (unsigned char)(bm_steps(i + 1, i < n / 2 ? 1 : (int64_t)(i - n / 2) + 1) >> 56);
+}
+
+/* As qsort wants it, and with a context; never inlined. */
+int fj_by_number(const void *a, const void *b);
+int fj_by_number_with(const void *a, const void *b, void *ctx);
+int fj_by_text(const void *a, const void *b);
+int fj_by_text_with(const void *a, const void *b, void *ctx);
 
 #ifdef __cplusplus
 }

@@ -50,10 +50,62 @@ static double fj_integral(double n)
     return fj_integrate(0, n, fj_value(0), fj_value(n), 0);
 }
 
+static uint64_t fj_reduce(size_t n)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += fj_item(i);
+    return sum;
+}
+
+static void fj_loop(unsigned char *out, size_t n, long times)
+{
+    for (; times > 0; times--) {
+        for (size_t i = 0; i < n; i++)
+            out[i] = fj_byte(i);
+        __asm__ volatile("" : : "r"(out) : "memory");
+    }
+}
+
+static void fj_uneven(unsigned char *out, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = fj_uneven_byte(i, n);
+}
+
+static void fj_scan(const int64_t *in, int64_t *out, size_t n)
+{
+    int64_t sum = 0;
+    for (size_t i = 0; i < n; i++)
+        out[i] = sum += in[i];
+}
+
+static void fj_sort(uint64_t *v, size_t n)
+{
+    qsort(v, n, sizeof *v, fj_by_number);
+}
+
+static void fj_sort_strings(char **v, size_t n)
+{
+    qsort(v, n, sizeof *v, fj_by_text);
+}
+
 int main(int argc, char **argv)
 {
-    static const fj_program program = {fj_fib,      fj_queens_of, fj_uts,
-                                       fj_integral, NULL,         .is_serial = 1};
+    static const fj_program program = {
+        .fib = fj_fib,
+        .queens = fj_queens_of,
+        .uts = fj_uts,
+        .integrate = fj_integral,
+        .is_serial = 1,
+        .reduce = fj_reduce,
+        .loop = fj_loop,
+        .loop_outside = fj_loop,
+        .uneven = fj_uneven,
+        .scan = fj_scan,
+        .sort = fj_sort,
+        .sort_strings = fj_sort_strings,
+    };
     if (argc > 1 && !strcmp(argv[1], "version")) {
         printf("no runtime, " FJ_COMPILER "\n");
         return 0;

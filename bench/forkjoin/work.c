@@ -10,7 +10,7 @@
  * Memory is the process's peak less what it had before main, so the runtime's own is counted.
  * (getrusage would not do: its peak outlives exec.)
  */
-#include "forkjoin.h"
+#include "driver.h"
 
 #include <math.h>
 
@@ -149,46 +149,11 @@ static double fj_peak(void)
     return kib * 1024;
 }
 
-typedef struct {
-    int argc;
-    char **argv;
-    const fj_program *program;
-    int64_t workers;
-    int64_t took; /* by the last run that was timed */
-} fj_job;
-
-static long fj_count(const fj_job *job, long fallback)
+static void fj_report_memory(const fj_job *job)
 {
-    return (long)bm_arg(job->argc, job->argv, "count", fallback);
-}
-
-/* Before and after what is timed. */
-static void fj_start(fj_job *job)
-{
-    job->took = -bm_spent(job->workers);
-}
-
-static void fj_stop(fj_job *job)
-{
-    job->took += bm_spent(job->workers);
-}
-
-static int fj_wrong(double got, double want)
-{
-    char text[128];
-    snprintf(text, sizeof text, "the result is %.15g instead of %.15g", got, want);
-    return bm_fail(text);
-}
-
-static int fj_report_ms(const fj_job *job, int with_memory)
-{
-    bm_metric("all_ms", (double)job->took / 1e6, "ms");
-    if (with_memory && !job->program->is_serial) {
-        double peak = fj_peak();
-        if (peak > 0)
-            bm_metric("memory_mb", (peak - fj_before) / 1e6, "MB");
-    }
-    return BM_OK;
+    double peak = job->program->is_serial ? 0 : fj_peak();
+    if (peak > 0)
+        bm_metric("memory_mb", (peak - fj_before) / 1e6, "MB");
 }
 
 static int fj_run_fib(fj_job *job)
@@ -240,7 +205,7 @@ static int fj_run_queens(fj_job *job)
     fj_stop(job);
     if (got != solutions[n])
         return fj_wrong((double)got, (double)solutions[n]);
-    return fj_report_ms(job, 0);
+    return fj_all_ms(job);
 }
 
 /* T1 by its depth, T3 by how many children the root has: first the published ones, then parts of
@@ -271,7 +236,8 @@ static int fj_run_uts(fj_job *job, int is_binomial)
     fj_stop(job);
     if (got != want)
         return fj_wrong((double)got, (double)want);
-    return fj_report_ms(job, 1);
+    fj_report_memory(job);
+    return fj_all_ms(job);
 }
 
 static int fj_run_t1(fj_job *job)
@@ -314,6 +280,11 @@ static int fj_run_integrate(fj_job *job)
     return BM_OK;
 }
 
+int fj_from_outside(int argc, char **argv)
+{
+    return argc > 1 && !strcmp(argv[1], "loop_thread");
+}
+
 /* A new algorithm: a row here, a member of fj_program, the rows of table.c. */
 int fj_run(int argc, char **argv, const fj_program *program)
 {
@@ -329,6 +300,14 @@ int fj_run(int argc, char **argv, const fj_program *program)
         {"uts_t1", fj_run_t1, program->uts != NULL},
         {"uts_t3", fj_run_t3, program->uts != NULL},
         {"integrate", fj_run_integrate, program->integrate != NULL},
+        {"reduce", fj_run_reduce, program->reduce != NULL},
+        {"loop_task", fj_run_loop_task, program->loop != NULL},
+        {"loop_thread", fj_run_loop_thread, program->loop_outside != NULL},
+        {"grain1", fj_run_grain1, program->loop != NULL},
+        {"uneven", fj_run_uneven, program->uneven != NULL},
+        {"scan", fj_run_scan, program->scan != NULL},
+        {"sort", fj_run_sort, program->sort != NULL},
+        {"sort_strings", fj_run_sort_strings, program->sort_strings != NULL},
     };
     for (size_t i = 0; argc > 1 && i < sizeof workloads / sizeof *workloads; i++)
         if (!strcmp(workloads[i].name, argv[1]) && workloads[i].is_there) {

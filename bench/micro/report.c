@@ -121,7 +121,7 @@ void bm_print_head(FILE *f, const bm_results *r)
             u.release, r->cpu);
     for (size_t p = 0; p < bm_peer_count; p++)
         if (r->chosen_peer[p])
-            fprintf(f, "  %-12s %s\n", bm_peers[p].name, r->version[p]);
+            fprintf(f, "  %-15s %s\n", bm_peers[p].name, r->version[p]);
     if (r->busy[0])
         fprintf(f, "%s\n", r->busy);
     fprintf(f, "median (least..most) of %d runs%s%s; xN: N times the figure of %s\n", r->repeats,
@@ -139,7 +139,7 @@ void bm_print_row(FILE *f, const bm_results *r, size_t row)
 {
     const bm_row *w = &bm_rows[row];
     int figures = figures_of(w);
-    fprintf(f, "\n%s: %s\n  %-12s %9s", w->name, w->title, "", "count");
+    fprintf(f, "\n%s: %s\n  %-15s %9s", w->name, w->title, "", "count");
     for (int i = 0; i < figures; i++) {
         char head[64];
         snprintf(head, sizeof head, "%s%s%s", w->figures[i].head, w->figures[i].unit[0] ? ", " : "",
@@ -152,7 +152,7 @@ void bm_print_row(FILE *f, const bm_results *r, size_t row)
         char text[32], low[32], high[32], cell[128];
         if (!r->chosen_peer[p] || c->state == BM_ABSENT)
             continue;
-        fprintf(f, "  %-12s", bm_peers[p].name);
+        fprintf(f, "  %-15s", bm_peers[p].name);
         if (c->state != BM_MEASURED) {
             fprintf(f, " %9s  %s: %s\n", "-", c->state == BM_LACKS ? "cannot" : "FAILED",
                     c->reason);
@@ -179,6 +179,7 @@ void bm_print_row(FILE *f, const bm_results *r, size_t row)
 typedef struct {
     const char *verdict;
     double value, limit;
+    size_t row;
     const bm_figure *figure;
     const bm_cell *cell;
     const bm_match *beside; /* NULL: the limit is the table's */
@@ -195,59 +196,77 @@ static int listed(const char *list, const char *name)
     return 0;
 }
 
-/* What the figure may be at most: as the table says, or beside others; 0 when there is no target,
- * -1 when none of the others is measured. */
-static double limit_of(const bm_results *r, size_t row, int figure, const bm_match **beside)
+/* What the figure may be at most, beside others: -1 when none of them is measured. */
+static double limit_of(const bm_results *r, size_t row, int figure, const bm_match *beside)
 {
-    const bm_figure *f = &bm_rows[row].figures[figure];
-    *beside = NULL;
-    if (f->target > 0)
-        return f->target;
-    for (size_t i = 0; i < bm_match_count; i++)
-        if (!strcmp(bm_matches[i].row, bm_rows[row].name) &&
-            !strcmp(bm_matches[i].metric, f->metric))
-            *beside = &bm_matches[i];
-    if (!*beside)
-        return 0;
     double least = -1;
     for (size_t p = 0; p < bm_peer_count; p++) {
         const bm_cell *c = &r->cell[row][p];
-        if (c->state != BM_MEASURED || !listed((*beside)->peers, bm_peers[p].name))
+        if (c->state != BM_MEASURED || !listed(beside->peers, bm_peers[p].name))
             continue;
         double v = summarise(&c->figures[figure]).median;
         least = least < 0 || v < least ? v : least;
     }
-    return least < 0 ? -1 : least * (*beside)->times;
+    return least < 0 ? -1 : least * beside->times;
 }
 
-static int next_target(const bm_results *r, size_t *row, int *figure, target *out)
+/* Where next_target is: a figure has the table's target, or those beside others. */
+typedef struct {
+    size_t row;
+    int figure;
+    size_t match; /* the next one that is looked at */
+} target_at;
+
+static void judge(const bm_results *r, const target_at *at, double limit, const bm_match *beside,
+                  target *out)
 {
-    for (; *row < bm_row_count; (*row)++, *figure = 0)
-        for (; r->chosen_row[*row] && *figure < figures_of(&bm_rows[*row]); (*figure)++) {
-            const bm_figure *f = &bm_rows[*row].figures[*figure];
-            const bm_cell *c = &r->cell[*row][0];
-            const bm_match *beside;
-            double limit = limit_of(r, *row, *figure, &beside);
-            if (limit == 0)
-                continue;
-            double v = summarise(&c->figures[*figure]).median;
-            int measured = limit > 0 && c->state == BM_MEASURED && c->figures[*figure].n > 0;
-            *out = (target){
-                !measured ? "not measured" : v <= limit ? "met" : "missed", v, limit, f, c, beside};
-            return 1;
+    const bm_cell *c = &r->cell[at->row][0];
+    const bm_samples *s = &c->figures[at->figure];
+    double v = summarise(s).median;
+    int measured = limit > 0 && c->state == BM_MEASURED && s->n > 0;
+    *out = (target){!measured    ? "not measured"
+                    : v <= limit ? "met"
+                                 : "missed",
+                    v,
+                    limit,
+                    at->row,
+                    &bm_rows[at->row].figures[at->figure],
+                    c,
+                    beside};
+}
+
+static int next_target(const bm_results *r, target_at *at, target *out)
+{
+    for (; at->row < bm_row_count; at->row++, at->figure = 0) {
+        const bm_row *row = &bm_rows[at->row];
+        for (; r->chosen_row[at->row] && at->figure < figures_of(row);
+             at->figure++, at->match = 0) {
+            const bm_figure *f = &row->figures[at->figure];
+            if (f->target > 0) {
+                judge(r, at, f->target, NULL, out);
+                at->figure++;
+                return 1;
+            }
+            while (at->match < bm_match_count) {
+                const bm_match *m = &bm_matches[at->match++];
+                if (strcmp(m->row, row->name) != 0 || strcmp(m->metric, f->metric) != 0)
+                    continue;
+                judge(r, at, limit_of(r, at->row, at->figure, m), m, out);
+                return 1;
+            }
         }
+    }
     return 0;
 }
 
 void bm_print_targets(FILE *f, const bm_results *r)
 {
-    size_t row = 0;
-    int figure = 0;
+    target_at at = {0};
     target t;
     fprintf(f, "\nbrigade's targets\n");
-    for (; next_target(r, &row, &figure, &t); figure++) {
+    while (next_target(r, &at, &t)) {
         char limit[32], value[32], count[32];
-        fprintf(f, "  %-16s %-18s at most %6s %-2s  %-12s", bm_rows[row].name, t.figure->head,
+        fprintf(f, "  %-16s %-18s at most %6s %-2s  %-12s", bm_rows[t.row].name, t.figure->head,
                 t.limit > 0 ? number(limit, t.limit) : "?", t.figure->unit, t.verdict);
         if (strcmp(t.verdict, "not measured") != 0) {
             fprintf(f, " %s", number(value, t.value));
@@ -390,12 +409,11 @@ void bm_print_json(FILE *f, const bm_results *r)
         fprintf(f, "\n      ]}");
     }
     fprintf(f, "\n  ],\n  \"targets\": [");
-    size_t row = 0;
-    int figure = 0;
+    target_at at = {0};
     target t;
-    for (comma = ""; next_target(r, &row, &figure, &t); figure++, comma = ",") {
+    for (comma = ""; next_target(r, &at, &t); comma = ",") {
         fprintf(f, "%s\n    {", comma);
-        json_pair(f, "workload", bm_rows[row].name, ", ");
+        json_pair(f, "workload", bm_rows[t.row].name, ", ");
         json_pair(f, "metric", t.figure->metric, ", ");
         json_pair(f, "unit", t.figure->unit, ", ");
         if (t.beside) {

@@ -51,12 +51,16 @@ results)
     for program in brigade serial; do
         for workers in 1 2; do
             for what in 'fib 1' 'fib 2' 'fib 20' 'queens 1' 'queens 3' 'queens 8' 'uts_t1 5' \
-                'uts_t3 20' 'integrate 1' 'integrate 60'; do
+                'uts_t3 20' 'integrate 1' 'integrate 60' 'reduce 1' 'reduce 100000' 'loop_task 1' \
+                'loop_task 40' 'loop_thread 40' 'grain1 1' 'grain1 50000' 'uneven 1' 'uneven 600' \
+                'scan 1' 'scan 100000' 'sort 1' 'sort 30000' 'sort_strings 1' \
+                'sort_strings 3000'; do
                 run 0 "$programs/$program" "${what% *}" "count=${what#* }" workers=$workers
                 case $what in
                 'fib 1') [ ! -s "$out" ] || fail "a figure for no fork" ;;
                 fib*) has "$out" '^fork_ns [0-9.]+ ns$' ;;
                 integrate*) has "$out" '^each_ns [0-9.]+ ns$' ;;
+                loop*) has "$out" '^loop_us [0-9.]+ us$' ;;
                 *) has "$out" '^all_ms [0-9.]+ ms$' ;;
                 esac
                 case $program-$what in
@@ -73,7 +77,8 @@ results)
     run 2 "$programs/serial" spawn count=200
     has "$out" '^cannot no such workload$'
     run 2 "$programs/brigade" nonsense
-    for what in 'fib 0' 'fib 81' 'queens 15' 'uts_t1 9' 'uts_t3 21' 'integrate 0' 'spawn 0'; do
+    for what in 'fib 0' 'fib 81' 'queens 15' 'uts_t1 9' 'uts_t3 21' 'integrate 0' 'spawn 0' \
+        'reduce 0' 'loop_task 0' 'grain1 0' 'uneven 1000001' 'scan 0' 'sort 0' 'sort_strings 0'; do
         run 1 "$programs/brigade" "${what% *}" "count=${what#* }"
         one_line "$err"
         has "$err" '^count is to be '
@@ -92,9 +97,12 @@ wrong)
 runner)
     command -v python3 >/dev/null || exit 77
     run 0 "$runner" --programs "$programs" --quick --repeat 2 --peers brigade,serial \
-        --only fib_2w,queens,uts_t1_2w,integrate_1w,spawn_1w --json "$work/json"
+        --only fib_2w,queens,uts_t1_2w,integrate_1w,spawn_1w,reduce_2w,loop1000_thread,sort_1w --json "$work/json"
     has "$out" 'xN: N times the figure of serial'
     has "$out" '^brigade.s targets$'
+    # A figure can have several targets.
+    has "$out" 'sort_1w +all .* \(0.556 times the best of serial\)$'
+    has "$out" 'sort_1w +all +at most +\? .*not measured +\(1 times the best of onetbb_function\)$'
     has "$out" 'uts_t1_2w +memory +at most +6.00 MB'
     python3 - "$work/json" <<'END' || fail "the JSON is not as it should be"
 import json, sys
@@ -102,7 +110,7 @@ r = json.load(open(sys.argv[1], encoding="utf-8"))
 assert r["format"] == "brigade-forkjoin-1" and r["interrupted"] is False
 assert r["options"]["ratio_to"] == "serial" and r["options"]["repeats"] == 2
 rows = {w["name"]: {c["peer"]: c for c in w["results"]} for w in r["workloads"]}
-assert len(rows) == 6, rows.keys()
+assert len(rows) == 9, rows.keys()
 for name, cells in rows.items():
     assert set(cells) == ({"brigade"} if name == "spawn_1w" else {"brigade", "serial"}), name
     for c in cells.values():
@@ -115,6 +123,10 @@ assert abs(ours["metrics"]["all_ms"]["ratio"] / ratio - 1) < 0.01
 assert "memory_mb" in rows["uts_t1_2w"]["brigade"]["metrics"]
 assert "memory_mb" not in rows["uts_t1_2w"]["serial"]["metrics"]
 targets = {(t["workload"], t["metric"]): t for t in r["targets"]}
+assert targets["loop1000_thread", "loop_us"]["at_most"] == 2
+sorts = {t["beside"]: t for t in r["targets"] if t["workload"] == "sort_1w"}
+assert set(sorts) == {"serial", "onetbb_function"}
+assert sorts["onetbb_function"]["verdict"] == "not measured" != sorts["serial"]["verdict"]
 assert targets["fib_2w", "fork_ns"]["at_most"] == 1.3
 assert targets["integrate_1w", "each_ns"]["beside"] == "serial"
 t = targets["queens_1w", "all_ms"]
@@ -127,7 +139,8 @@ without_peers)
     mkdir "$work/programs"
     cp "$programs/brigade" "$work/programs/"
     run 0 "$runner" --programs "$work/programs" --quick --repeat 1 --only queens_1w
-    for peer in serial lace rayon onetbb taskflow openmp_gcc openmp_clang; do
+    for peer in serial lace rayon onetbb taskflow openmp_gcc openmp_clang onetbb_function \
+        std_sort; do
         [ "$(grep -c "^$peer is not built: left out\$" "$err")" -eq 1 ] || fail "$peer, once"
     done
     has "$out" 'xN: N times the figure of brigade'
@@ -145,7 +158,7 @@ options)
     one_line "$err"
     has "$err" 'no workload called "nonsense"'
     run 0 "$runner" --list
-    for name in fib_1w uts_t3_2w integrate_2w openmp_clang; do
+    for name in fib_1w uts_t3_2w integrate_2w uneven_2w sort_strings_1w openmp_clang std_sort; do
         has "$out" "^ +$name\b"
     done
     run 1 "$script" --lace

@@ -82,7 +82,8 @@ static double integral(double n)
 
 TASK_2(int, measure, int, argc, char **, argv)
 {
-    static const fj_program program = {fib_of, queens_of, uts_of, integral, NULL, 0};
+    static const fj_program program = {
+        .fib = fib_of, .queens = queens_of, .uts = uts_of, .integrate = integral};
     return fj_run(argc, argv, &program);
 }
 

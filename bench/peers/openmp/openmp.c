@@ -2,6 +2,9 @@
  * OpenMP tasks, by gcc and its libgomp or by clang and its libomp. Each algorithm is one parallel
  * region, in which one thread begins and the others take tasks. Every fork is a task: no cutoff, no
  * `if` clause.
+ *
+ * Loops are a parallel for with the schedule that is the default, static; loop_task alone is a
+ * taskloop, of tasks inside one region. There is no sort.
  */
 #include "../../forkjoin/forkjoin.h"
 
@@ -110,9 +113,71 @@ static double integral(double n)
     return result;
 }
 
+static uint64_t reduce(size_t n)
+{
+    uint64_t sum = 0;
+#pragma omp parallel for reduction(+ : sum)
+    for (size_t i = 0; i < n; i++)
+        sum += fj_item(i);
+    return sum;
+}
+
+static void taskloops(unsigned char *out, size_t n, long times)
+{
+    for (; times > 0; times--) {
+#pragma omp taskloop
+        for (size_t i = 0; i < n; i++)
+            out[i] = fj_byte(i);
+    }
+}
+
+static void loop_in_task(unsigned char *out, size_t n, long times)
+{
+    IN_PARALLEL(taskloops(out, n, times));
+}
+
+static void loop(unsigned char *out, size_t n, long times)
+{
+    for (; times > 0; times--) {
+#pragma omp parallel for
+        for (size_t i = 0; i < n; i++)
+            out[i] = fj_byte(i);
+    }
+}
+
+static void uneven(unsigned char *out, size_t n)
+{
+#pragma omp parallel for schedule(static)
+    for (size_t i = 0; i < n; i++)
+        out[i] = fj_uneven_byte(i, n);
+}
+
+static void scan(const int64_t *in, int64_t *out, size_t n)
+{
+    int64_t sum = 0;
+#pragma omp parallel for reduction(inscan, + : sum)
+    for (size_t i = 0; i < n; i++) {
+        sum += in[i];
+#pragma omp scan inclusive(sum)
+        out[i] = sum;
+    }
+}
+
 int main(int argc, char **argv)
 {
-    static const fj_program program = {fib_of, queens_of, uts_of, integral, NULL, 0};
+    fj_program program = {
+        .fib = fib_of,
+        .queens = queens_of,
+        .uts = uts_of,
+        .integrate = integral,
+        .reduce = reduce,
+        .loop = loop, /* grain1 */
+        .loop_outside = loop,
+        .uneven = uneven,
+        .scan = scan,
+    };
+    if (argc > 1 && !strcmp(argv[1], "loop_task"))
+        program.loop = loop_in_task;
     if (argc > 1 && !strcmp(argv[1], "version")) {
 #ifdef __clang__
         printf("OpenMP of clang " __clang_version__ "\n");

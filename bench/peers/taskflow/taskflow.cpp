@@ -1,10 +1,19 @@
 /*
  * Taskflow (4.0 or newer): a TaskGroup for each function that forks, as in its documentation.
  * UTS T3 overflows the 8 MiB that a worker's stack has: a worker that waits begins other tasks.
+ *
+ * Loops are a graph of one algorithm, with the partitioner that is the default. A graph is made for
+ * each call of ours; that of the small loops is run again and again. loop_thread is
+ * Executor::run, from the main thread, and a wait for that; loop_task is Executor::corun, in a
+ * worker. Sorts compare by an inlined function.
  */
 #include "../../forkjoin/forkjoin.h"
 
 #include <alloca.h>
+#include <taskflow/algorithm/for_each.hpp>
+#include <taskflow/algorithm/reduce.hpp>
+#include <taskflow/algorithm/scan.hpp>
+#include <taskflow/algorithm/sort.hpp>
 #include <taskflow/taskflow.hpp>
 
 static tf::Executor *executor;
@@ -74,6 +83,80 @@ static double integrate(double a, double b, double at_a, double at_b, double are
     return left + right;
 }
 
+using range = tf::IndexRange<size_t>;
+
+static uint64_t reduce(size_t n)
+{
+    tf::Taskflow graph;
+    uint64_t result = 0;
+    graph.reduce_by_index(
+        range(0, n, 1), result,
+        [](const range &r, std::optional<uint64_t> before) {
+            uint64_t sum = before.value_or(0);
+            for (size_t i = r.begin(); i < r.end(); i += r.step_size())
+                sum += fj_item(i);
+            return sum;
+        },
+        [](uint64_t a, uint64_t b) { return a + b; });
+    executor->corun(graph);
+    return result;
+}
+
+static void make_loop(tf::Taskflow *graph, unsigned char *out, size_t n)
+{
+    graph->for_each_by_index(range(0, n, 1), [out](const range &r) {
+        for (size_t i = r.begin(); i < r.end(); i += r.step_size())
+            out[i] = fj_byte(i);
+    });
+}
+
+static void loop(unsigned char *out, size_t n, long times)
+{
+    tf::Taskflow graph;
+    make_loop(&graph, out, n);
+    for (; times > 0; times--)
+        executor->corun(graph);
+}
+
+static void loop_outside(unsigned char *out, size_t n, long times)
+{
+    tf::Taskflow graph;
+    make_loop(&graph, out, n);
+    for (; times > 0; times--)
+        executor->run(graph).wait();
+}
+
+static void uneven(unsigned char *out, size_t n)
+{
+    tf::Taskflow graph;
+    graph.for_each_by_index(range(0, n, 1), [out, n](const range &r) {
+        for (size_t i = r.begin(); i < r.end(); i += r.step_size())
+            out[i] = fj_uneven_byte(i, n);
+    });
+    executor->corun(graph);
+}
+
+static void scan(const int64_t *in, int64_t *out, size_t n)
+{
+    tf::Taskflow graph;
+    graph.inclusive_scan(in, in + n, out, [](int64_t a, int64_t b) { return a + b; });
+    executor->corun(graph);
+}
+
+static void sort(uint64_t *v, size_t n)
+{
+    tf::Taskflow graph;
+    graph.sort(v, v + n);
+    executor->corun(graph);
+}
+
+static void sort_strings(char **v, size_t n)
+{
+    tf::Taskflow graph;
+    graph.sort(v, v + n, [](const char *a, const char *b) { return strcmp(a, b) < 0; });
+    executor->corun(graph);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && !strcmp(argv[1], "version")) {
@@ -90,6 +173,15 @@ int main(int argc, char **argv)
     };
     program.uts = uts;
     program.integrate = [](double n) { return integrate(0, n, fj_value(0), fj_value(n), 0); };
+    program.reduce = reduce;
+    program.loop = loop;
+    program.loop_outside = loop_outside;
+    program.uneven = uneven;
+    program.scan = scan;
+    program.sort = sort;
+    program.sort_strings = sort_strings;
+    if (fj_from_outside(argc, argv))
+        return fj_run(argc, argv, &program);
     /* The whole measurement is in a worker: only there may groups be made. */
     return own.async([&] { return fj_run(argc, argv, &program); }).get();
 }
