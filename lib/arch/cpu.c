@@ -15,7 +15,7 @@
 
 #include "arch/cpu.h"
 
-#include "base/alloc.h"
+#include "arch/topology.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -251,22 +251,15 @@ int bgi_cpu_quota(const char *root)
 
 int bgi_cpu_affinity(void)
 {
-    /* The kernel refuses a set smaller than its own: grow until it fits. */
-    for (size_t cpus = CPU_SETSIZE; cpus <= (size_t)1 << 20; cpus *= 2) {
-        size_t size = CPU_ALLOC_SIZE(cpus);
-        cpu_set_t *set = bgi_calloc(1, size);
-        if (!set) {
-            break;
+    bgi_cpu_set set;
+    int count = 0;
+    if (bgi_cpu_set_get(&set) == 0) {
+        for (size_t i = 0; i < set.size / sizeof *set.bits; i++) {
+            count += __builtin_popcountl(set.bits[i]);
         }
-        int rc = sched_getaffinity(0, size, set) == 0 ? 0 : -errno;
-        int count = rc == 0 ? CPU_COUNT_S(size, set) : 0;
-        bgi_free(set);
-        if (count > 0) {
-            return count;
-        }
-        if (rc != -EINVAL) {
-            break;
-        }
+    }
+    if (count > 0) {
+        return count;
     }
     long online = sysconf(_SC_NPROCESSORS_ONLN);
     return online < 1 ? 1 : online > INT_MAX ? INT_MAX : (int)online;
