@@ -60,7 +60,7 @@ static void learn(struct loop *l, size_t items, bg_duration took)
 {
     size_t chunk = bgi_load(&l->chunk);
     if (took < PART_NS / 2) {
-        if (items <= chunk && items > chunk / 2) {
+        if (items > chunk / 2) {
             bgi_store(&l->chunk, 2 * items); /* at most twice the range, or it would be one part */
         }
     } else if (took > 2 * PART_NS && chunk > 1) {

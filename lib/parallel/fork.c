@@ -141,13 +141,10 @@ static bg_task *give_task(bgi_sched *s, bgi_worker *w, bg_detail_fork *f)
     return f->task;
 }
 
-/* The owner, under the lock: a task for the oldest fork, in the deque; 0: there is none, or no
+/* The owner, under the lock: a task for the oldest fork, of which there is one, in the deque; 0: no
  * memory for it. */
 static int share_oldest(bgi_worker *w)
 {
-    if (!bgi_has_own_forks(w)) {
-        return 0;
-    }
     bg_task *t = give_task(w->sched, w, w->own.oldest.next);
     unlink_oldest(w);
     if (t == NULL) {
@@ -247,6 +244,14 @@ static int too_early(bgi_worker *w, int first)
     return now - w->forked_at < patience;
 }
 
+/* The newest from now on. Others read what it leads to under the lock, or the store is a release. */
+static void link_newest(bgi_worker *w, bg_detail_fork *f)
+{
+    f->prev = w->own.newest;
+    bgi_store_ptr(next_of(w->own.newest), f);
+    bgi_store_release_ptr(newest_of(w), f);
+}
+
 void bg_detail_fork_slow(bg_detail_fork *f)
 {
     bgi_worker *w = bgi_worker_self();
@@ -255,31 +260,24 @@ void bg_detail_fork_slow(bg_detail_fork *f)
     if (w == NULL) {
         return; /* a plain thread: it runs when it is joined */
     }
-    int first = !bgi_has_own_forks(w);
-    int early = w->current != NULL && too_early(w, first);
-    if (early) { /* as if nobody had asked: the flag is not TAKEN, or has not been a moment ago */
-        f->prev = w->own.newest;
-        bgi_store_ptr(next_of(w->own.newest), f);
-        bgi_store_release_ptr(newest_of(w), f);
+    bgi_sched *s = w->sched;
+    int at_once = w->current != NULL && (s->sim != NULL || s->config.steal_forks);
+    if (!at_once && w->current != NULL && too_early(w, !bgi_has_own_forks(w))) {
+        link_newest(w, f); /* as if nobody had asked: it is not TAKEN, or has not been just now */
         return;
     }
     bgi_lock_acquire(&w->own_lock);
     settle(w, NULL);
-    f->prev = w->own.newest;
-    w->own.newest->next = f;
-    bgi_store_ptr(newest_of(w), f); /* who reads what it leads to takes the lock */
-    bgi_lock_release(&w->own_lock);
-    if (w->current == NULL) {
-        return; /* a callback, which cannot wait for others */
-    }
-    if (bgi_unlikely(w->sched->sim != NULL || w->sched->config.steal_forks)) {
-        bgi_lock_acquire(&w->own_lock);
+    link_newest(w, f);
+    if (at_once) {
         (void)share_oldest(w);
-        bgi_lock_release(&w->own_lock);
-        bgi_notify_here(w->sched);
-        return;
     }
-    look(w, NULL);
+    bgi_lock_release(&w->own_lock);
+    if (at_once) {
+        bgi_notify_here(s);
+    } else if (w->current != NULL) { /* not a callback, which cannot wait for others */
+        look(w, NULL);
+    }
 }
 
 #if BGI_DEBUG
