@@ -20,7 +20,8 @@ int bgi_worker_prepare(bgi_sched *s, unsigned i)
         return 0;
     }
     w->own.newest = &w->own.oldest;
-    bgi_store((bgi_atomic *)&w->own.attention, BGI_FORKS_WANTED);
+    bgi_store((bgi_atomic *)&w->own.attention,
+              bgi_load(&bgi_fence_asymmetric) != 0 ? BGI_FORKS_WANTED : BGI_FORKS_TAKEN);
     bgi_lock_init(&w->own_lock, BGI_RANK_FORKS, "forks");
     int r = bgi_deque_init(&w->forks, 64);
     if (r != 0) {

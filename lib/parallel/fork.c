@@ -244,7 +244,8 @@ static int too_early(bgi_worker *w, int first)
     return now - w->forked_at < patience;
 }
 
-/* The newest from now on. Others read what it leads to under the lock, or the store is a release. */
+/* The newest from now on. Others read what it leads to under the lock, or the store is a release.
+ */
 static void link_newest(bgi_worker *w, bg_detail_fork *f)
 {
     f->prev = w->own.newest;

@@ -210,8 +210,7 @@ static size_t leaf_for(const struct bgi_merger *m, size_t size, size_t grain)
 {
     size_t most = grain, n = LEAF_LEAST / 2;
     if (grain == 0) {
-        most = m->leaf_bytes / size;
-        most = most < LEAF_LEAST ? LEAF_LEAST : most;
+        most = m->leaf_bytes / size; /* elements are not LARGE */
     }
     /* Merges of leaves are of equal lengths: a power of two. */
     while (n <= most / 2) {

@@ -112,7 +112,7 @@ static void add_floats(void *into, const void *from, void *ctx)
 static float fractions(size_t grain)
 {
     float sum = 0;
-    CHECK(bg_parallel_reduce(0, 20000, &sum, sizeof sum, add_fractions, add_floats, NULL,
+    CHECK(bg_parallel_reduce(0, 40000, &sum, sizeof sum, add_fractions, add_floats, NULL,
                              .grain = grain) == 0);
     return sum;
 }

@@ -167,6 +167,77 @@ Test(scan, cancelled_it_ends_early)
     }
 }
 
+static void adds_nothing(void *into, const void *from, void *ctx)
+{
+    (void)into;
+    (void)from;
+    (void)ctx;
+}
+
+/* Cancelled when the values are known, and the results are not. */
+static void cancel_at_the_end(size_t begin, size_t end, void *acc, int final, void *ctx)
+{
+    (void)begin;
+    (void)end;
+    (void)acc;
+    if (final) {
+        (void)bg_cancel(ctx);
+    }
+}
+
+static int cancelled_at_the_end(void *arg)
+{
+    int all = 0;
+    (void)arg;
+    CHECK(bg_parallel_scan(0, 1000, &all, sizeof all, cancel_at_the_end, adds_nothing, bg_self()) ==
+          -ECANCELED);
+    return bg_cancelled();
+}
+
+static void counts_finals(size_t begin, size_t end, void *acc, int final, void *ctx)
+{
+    (void)acc;
+    if (final) {
+        (void)bgi_fetch_add(ctx, end - begin);
+    }
+}
+
+/* So large that the values of some blocks are more than there can be: one after another. */
+static int values_of_any_size(void *arg)
+{
+    bgi_atomic finals = 0;
+    int all = 0;
+    (void)arg;
+    CHECK(bg_parallel_scan(0, 1000, &all, SIZE_MAX / 4, counts_finals, adds_nothing,
+                           (void *)&finals) == 0);
+    CHECK(bgi_load(&finals) == 1000);
+    return 0;
+}
+
+static int in_a_callback(void *arg)
+{
+    scan_of(5, 1000, 10);
+    add_one(arg);
+    return 0;
+}
+
+static int main_ends(void *arg)
+{
+    bgi_atomic called = 0;
+    (void)arg;
+    CHECK(bg_await(bg_spawn(cancelled_at_the_end, NULL)) == -ECANCELED);
+    CHECK(bg_await(bg_spawn(values_of_any_size, NULL)) == 0);
+    CHECK(bg_after(0, in_a_callback, (void *)&called) == 0);
+    yield_until(&called, 1);
+    return 0;
+}
+
+Test(scan, late_ends_and_callbacks)
+{
+    RUN(main_ends, NULL, .workers = 2);
+    RUN(main_ends, NULL, .workers = 1);
+}
+
 Test(scan, what_is_not_valid)
 {
     struct digits d = {0, 1};

@@ -94,6 +94,14 @@ Test(sort, every_shape_on_any_number_of_workers)
     }
 }
 
+/* Aligned more than any memory is. */
+Test(sort, elements_of_pages)
+{
+    struct trial t = {100, 16384, RANDOM, 0, 1};
+    sort_one(&t, 1);
+    NO_CHECK_FAILED();
+}
+
 static int large(void *arg)
 {
     (void)arg;

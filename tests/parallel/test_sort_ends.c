@@ -132,6 +132,34 @@ static int stops_early(void *arg)
     return 0;
 }
 
+/* While it finds out whether the array is one run. */
+static int stops_in_a_run(void *arg)
+{
+    enum { N = 5000 };
+    static uint32_t a[N];
+    struct plan p = {.when = 1500, .victim = bg_self()};
+    (void)arg;
+    for (uint32_t i = 0; i < N; i++) {
+        a[i] = i;
+    }
+    CHECK(bg_parallel_sort(a, N, sizeof *a, compare_and_cancel, &p, .grain = 64) == -ECANCELED);
+    CHECK(bgi_load(&p.calls) < 1500 + 65);
+    CHECK(is_sorted(a, N));
+    return bg_cancelled();
+}
+
+static int main_stops_in_a_run(void *arg)
+{
+    (void)arg;
+    CHECK(bg_await(bg_spawn(stops_in_a_run, NULL)) == -ECANCELED);
+    return 0;
+}
+
+Test(sort_ends, in_a_run)
+{
+    RUN(main_stops_in_a_run, NULL, .workers = 1, .spares = BG_NO_SPARES);
+}
+
 Test(sort_ends, the_rest_is_not_done)
 {
     if (!forks_are_stolen()) {
