@@ -10,7 +10,8 @@
  * A fork waits in its caller's frame. When a worker has nothing to do it gets the oldest fork of
  * one that has; what nobody took by the time it is joined, the caller runs itself, as a plain call
  * on its own stack: no task, no stack, no allocation. A function that another worker runs is a task
- * of its own: it may sleep, lock, send, fork, and wait for whatever a task may.
+ * of its own, with a stack as large as its caller's: it may sleep, lock, send, fork, and wait for
+ * whatever a task may.
  *
  * Forks are strict: each is joined, by the task that made it, before the frame goes, and the newest
  * first. Debug builds catch one that is not.

@@ -10,7 +10,9 @@
  * As asyncio's contextvars: a new task has the values its spawner had when it spawned it; what
  * either sets later is not seen by the other. That holds for bg_spawn and all that spawns as it
  * does, groups included. A task that is spawned from a callback, from a plain thread or from a task
- * of another runtime inherits nothing; nor do functions called by bg_blocking see any values.
+ * of another runtime inherits nothing; nor do functions called by bg_blocking see any values. A
+ * fork (brigade/fork.h) sees the values of its caller; what it sets itself, its caller may or may
+ * not see.
  *
  * A value is a pointer, and what it points to is the program's: it must be there for as long as a
  * task may get it. A program that sets none pays nothing for them. With some, a spawn allocates a

@@ -42,6 +42,9 @@
  * takes out what was taken when it comes to look. Without membarrier the flag stays TAKEN, and each
  * fork and join takes the lock: the owner's store is then before its lock, or sees what was taken.
  *
+ * The task of a fork has the locals of who forked it. The monitor copies them while their owner
+ * goes on, which therefore changes them under the lock as long as it has forks (task/local.c).
+ *
  * Partners: newest (release, on the paths without the lock) -> the monitor's look (acquire): the
  * fork, its function and its arguments. What others find in the task they find through the deque or
  * the injector. done: FORK -> LIVE or DETACHED only says who runs it: relaxed. LIVE -> DONE
@@ -130,12 +133,12 @@ static void settle(bgi_worker *w, const bg_detail_fork *joined)
     w->taken = NULL;
 }
 
-/* Under the lock: a task for the fork; NULL: no memory. w: on which the caller runs, or NULL. */
-static bg_task *give_task(bgi_sched *s, bgi_worker *w, bg_detail_fork *f)
+/* Under the lock: a task for a fork of w's; NULL: no memory. here: the caller's worker, or NULL. */
+static bg_task *give_task(bgi_worker *w, bgi_worker *here, bg_detail_fork *f)
 {
     f->has_run = 0;
-    f->task = bgi_task_make(s->config.owner, w, run_fork, f, NULL, 0, NULL);
-    if (f->task != NULL && !s->config.steal_forks) {
+    f->task = bgi_task_make_fork(here, w, run_fork, f);
+    if (f->task != NULL && !w->sched->config.steal_forks) {
         bgi_store(&f->task->done, BGI_TASK_FORK);
     }
     return f->task;
@@ -145,7 +148,7 @@ static bg_task *give_task(bgi_sched *s, bgi_worker *w, bg_detail_fork *f)
  * memory for it. */
 static int share_oldest(bgi_worker *w)
 {
-    bg_task *t = give_task(w->sched, w, w->own.oldest.next);
+    bg_task *t = give_task(w, w, w->own.oldest.next);
     unlink_oldest(w);
     if (t == NULL) {
         return 0;
@@ -184,7 +187,7 @@ void bgi_forks_take(bgi_worker *w)
         }
         if (has_forks(w) && bgi_load(&w->in_callback) == 0) {
             bg_detail_fork *f = bgi_load_ptr(next_of(&w->own.oldest));
-            t = give_task(w->sched, NULL, f);
+            t = give_task(w, NULL, f);
             w->taken = t == NULL ? NULL : f;
         }
     }

@@ -2,8 +2,8 @@
  * What ends a parallel algorithm early: the first error of a part, or the caller's cancellation as
  * noticed by any part.
  *
- * A part that another worker runs is a task of its own: when a deadline around the caller passes, it
- * finds itself cancelled. So in the end the caller's own state says what it was.
+ * A part that another worker runs is a task of its own: when a deadline around the caller passes,
+ * it finds itself cancelled. So in the end the caller's own state says what it was.
  *
  * `error` is 0, or an errno: set once (compare-and-swap), guards no data; who sees it late does a
  * little more than it needed to.

@@ -101,6 +101,15 @@ static int set(bgi_stack *stack, const bg_local *key, void *value)
     return 0;
 }
 
+/* Others may copy the array for a fork of the task's (parallel/fork.c), and only then. */
+static int set_with_forks(bgi_worker *w, bgi_stack *stack, const bg_local *key, void *value)
+{
+    bgi_lock_acquire(&w->own_lock);
+    int r = set(stack, key, value);
+    bgi_lock_release(&w->own_lock);
+    return r;
+}
+
 int bg_local_set(const bg_local *key, void *value)
 {
     bg_task *self = bgi_task_required("bg_local_set");
@@ -111,7 +120,9 @@ int bg_local_set(const bg_local *key, void *value)
     if (bgi_load(any) == 0) {
         bgi_store(any, 1);
     }
-    return set(self->fiber.stack, key, value);
+    bgi_worker *w = bgi_worker_self();
+    return bgi_has_own_forks(w) ? set_with_forks(w, self->fiber.stack, key, value)
+                                : set(self->fiber.stack, key, value);
 }
 
 void *bg_local_get(const bg_local *key)

@@ -30,8 +30,8 @@ int bgi_spawn_options_valid(const bg_spawn_options *o)
     return o == NULL || options_valid(o);
 }
 
-/* The block of what has to be copied, if there is anything: a member always has one. w: on which
- * the spawner runs, if it may have locals. 0 or -ENOMEM. */
+/* The block of what has to be copied, if there is anything: a member always has one. w: where the
+ * task runs whose locals it inherits, or NULL. 0 or -ENOMEM. */
 static BGI_COLD int copy_extra(bg_task *t, const bgi_worker *w, const void *copy, size_t size,
                                const char *name, int member)
 {
@@ -89,10 +89,11 @@ static void uncount_alive(bg_runtime *rt)
     }
 }
 
-BGI_INLINE bg_task *make_task(bg_runtime *rt, bgi_worker *w, bg_fn fn, void *arg, const void *copy,
-                              size_t copy_size, const bg_spawn_options *options, int member)
+/* w: on which the caller runs, or NULL; from: where the one runs from whom it inherits, or NULL. */
+BGI_INLINE bg_task *make_task(bg_runtime *rt, bgi_worker *w, const bgi_worker *from, bg_fn fn,
+                              void *arg, const void *copy, size_t copy_size,
+                              const bg_spawn_options *options, uint32_t stack_size, int member)
 {
-    uint32_t stack_size = 0;
     const char *name = NULL;
 
     if (options != NULL) {
@@ -116,7 +117,7 @@ BGI_INLINE bg_task *make_task(bg_runtime *rt, bgi_worker *w, bg_fn fn, void *arg
     t->arg = arg;
     int locals = bgi_load(&rt->locals) != 0;
     if (bgi_unlikely(name != NULL || copy_size != 0 || member || locals)) {
-        if (copy_extra(t, locals ? w : NULL, copy, copy_size, name, member) != 0) {
+        if (copy_extra(t, locals ? from : NULL, copy, copy_size, name, member) != 0) {
             bgi_task_free(t);
             uncount_alive(rt);
             return NULL;
@@ -139,13 +140,19 @@ BGI_INLINE bg_task *make_task(bg_runtime *rt, bgi_worker *w, bg_fn fn, void *arg
 bg_task *bgi_task_make(bg_runtime *rt, bgi_worker *w, bg_fn fn, void *arg, const void *copy,
                        size_t copy_size, const bg_spawn_options *options)
 {
-    return make_task(rt, w, fn, arg, copy, copy_size, options, 0);
+    return make_task(rt, w, w, fn, arg, copy, copy_size, options, 0, 0);
 }
 
 bg_task *bgi_task_make_member(bg_runtime *rt, bgi_worker *w, bg_fn fn, void *arg, const void *copy,
                               size_t copy_size, const bg_spawn_options *options)
 {
-    return make_task(rt, w, fn, arg, copy, copy_size, options, 1);
+    return make_task(rt, w, w, fn, arg, copy, copy_size, options, 0, 1);
+}
+
+bg_task *bgi_task_make_fork(bgi_worker *w, const bgi_worker *from, bg_fn fn, void *arg)
+{
+    return make_task(from->sched->config.owner, w, from, fn, arg, NULL, 0, NULL,
+                     from->current->stack_size, 0);
 }
 
 /* The runtime of the caller, who runs on one of its workers. */

@@ -167,6 +167,13 @@ bg_task *bgi_task_make(bg_runtime *rt, bgi_worker *w, bg_fn fn, void *arg, const
 bg_task *bgi_task_make_member(bg_runtime *rt, bgi_worker *w, bg_fn fn, void *arg, const void *copy,
                               size_t copy_size, const bg_spawn_options *options);
 
+/*
+ * Likewise, for a fork of the task that runs on `from`: with its locals, and a stack as large. w:
+ * on which the caller runs, or NULL: another thread, which sees to it that the task stays there,
+ * and changes no locals, meanwhile.
+ */
+bg_task *bgi_task_make_fork(bgi_worker *w, const bgi_worker *from, bg_fn fn, void *arg);
+
 /* Whether the options of a spawn are valid; NULL is. */
 int bgi_spawn_options_valid(const bg_spawn_options *o);
 

@@ -4,6 +4,8 @@
  *
  * Labels: valgrind aarch64
  */
+#include "parallel/fork.h"
+
 #include "../task/check.h"
 
 #include "dies.h"
@@ -243,6 +245,79 @@ Test(fork, with_one_worker_it_is_a_call)
     }
 }
 
+/* ---- as its caller ---- */
+
+static bg_local colour = BG_LOCAL_INIT;
+
+static int sees_colour(void *arg)
+{
+    return bg_local_get(&colour) == arg;
+}
+
+/* Whoever makes a task of it: the owner, for another worker or as it sleeps; or the monitor. */
+static int locals_come_along(void *arg)
+{
+    bg_fork_frame f[3];
+    (void)arg;
+    CHECK(bg_local_set(&colour, &f[0]) == 0);
+    for (int i = 0; i < 3; i++) {
+        bg_fork(&f[i], sees_colour, &f[0]);
+        CHECK(bg_local_set(&colour, &f[1]) == 0);
+        CHECK(bg_local_set(&colour, &f[0]) == 0);
+        bgi_forks_take(bgi_worker_self());
+    }
+    CHECK(bg_sleep(BG_US) == 0);
+    for (int i = 3; i-- > 0;) {
+        CHECK(bg_join(&f[i]) == 1);
+    }
+    return 0;
+}
+
+Test(fork, locals_come_along)
+{
+    EACH_WORKER_COUNT(w)
+    {
+        RUN(locals_come_along, NULL, .workers = w);
+    }
+}
+
+/* Needs more than the stacks of other tasks have. */
+static int needs_space(void *arg)
+{
+    volatile char space[200 * 1024];
+    for (size_t i = 0; i < sizeof space; i += 1024) {
+        space[i] = (char)i;
+    }
+    return space[1024] == (char)1024 && arg == NULL;
+}
+
+static int space_comes_along(void *arg)
+{
+    bg_fork_frame f[2];
+    (void)arg;
+    for (int i = 0; i < 2; i++) {
+        bg_fork(&f[i], needs_space, NULL);
+        bgi_forks_take(bgi_worker_self());
+    }
+    CHECK(bg_sleep(BG_US) == 0);
+    CHECK(bg_join(&f[1]) == 1);
+    CHECK(bg_join(&f[0]) == 1);
+    return 0;
+}
+
+static int in_a_large_task(void *arg)
+{
+    return bg_await(bg_spawn(space_comes_along, arg, .stack_size = 512 * 1024));
+}
+
+Test(fork, the_size_of_the_stack_comes_along)
+{
+    EACH_WORKER_COUNT(w)
+    {
+        RUN(in_a_large_task, NULL, .workers = w, .stack_size = 64 * 1024);
+    }
+}
+
 /* ---- cancelled ---- */
 
 static int waits_forever(void *arg)
@@ -449,6 +524,52 @@ Test(fork, in_a_callback_it_is_a_call)
     EACH_WORKER_COUNT(w)
     {
         RUN(has_callbacks, NULL, .workers = w);
+    }
+}
+
+/* ---- too deep ---- */
+
+static BG_TASK(long, deep, (long, n))
+{
+    deep_frame f;
+    if (n == 0) {
+        return 0;
+    }
+    deep_fork(&f, n - 1);
+    return deep_join(&f) + 1;
+}
+
+static int a_million_deep(void *arg)
+{
+    (void)arg;
+    return deep(1000 * 1000) == 0;
+}
+
+static void recurse(void *unused)
+{
+    (void)unused;
+    (void)bg_run(a_million_deep, NULL, .workers = 2, .name = "diver", .stack_size = 64 * 1024);
+}
+
+Test(fork, too_deep_a_recursion_is_reported)
+{
+    if (!forks_are_stolen()) { /* then each level has a stack of its own */
+        DIES(recurse, NULL, "stack overflow in task");
+    }
+}
+
+static int deep_enough(void *arg)
+{
+    (void)arg;
+    CHECK(deep(300 * 1000) == 300 * 1000);
+    return 0;
+}
+
+Test(fork, a_recursion_is_as_deep_as_its_stack)
+{
+    if (!forks_are_stolen() && CHECK_SLOW == 0) {
+        RUN(deep_enough, NULL, .workers = 1, .stack_size = 128 << 20);
+        RUN(deep_enough, NULL, .workers = 4, .stack_size = 128 << 20);
     }
 }
 
