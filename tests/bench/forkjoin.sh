@@ -97,7 +97,8 @@ wrong)
 runner)
     command -v python3 >/dev/null || exit 77
     run 0 "$runner" --programs "$programs" --quick --repeat 2 --peers brigade,serial \
-        --only fib_2w,queens,uts_t1_2w,integrate_1w,spawn_1w,reduce_2w,loop1000_thread,sort_1w --json "$work/json"
+        --only fib_2w,queens,uts_t1_2w,integrate_1w,spawn_1w,reduce_2w,loop1000_thread,sort_1w \
+        --json "$work/json"
     has "$out" 'xN: N times the figure of serial'
     has "$out" '^brigade.s targets$'
     # A figure can have several targets.

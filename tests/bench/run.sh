@@ -39,6 +39,12 @@ missing)
     for package in build-essential cmake ninja-build pkg-config libatomic-ops-dev libssl-dev; do
         grep -q -w -e "$package" "$work/err" || fail "$package is not named"
     done
+    # The others need no more than brigade's own build.
+    for part in --micro --forkjoin; do
+        run 1 env PATH="$work/bin" "$(command -v bash)" "$1" $part
+        [ "$(wc -l <"$work/err")" -eq 1 ] || fail "more than one line for $part"
+        grep -q 'build-essential cmake libatomic-ops-dev$' "$work/err" || fail "$part: packages"
+    done
     # apt-get, but neither root nor sudo.
     printf '#!/bin/sh\nexit 99\n' >"$work/bin/apt-get"
     printf '#!/bin/sh\necho 1000\n' >"$work/bin/id"
