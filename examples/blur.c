@@ -56,8 +56,10 @@ static size_t number(FILE *in)
     size_t n = 0;
     int digits = 0, c = getc(in);
     for (; c == '#' || is_space(c); c = getc(in)) {
-        for (int comment = c == '#'; comment && c != '\n' && c != EOF;) {
-            c = getc(in);
+        if (c == '#') {
+            while (c != '\n' && c != EOF) {
+                c = getc(in);
+            }
         }
     }
     for (; c >= '0' && c <= '9' && n <= MOST_SAMPLES; c = getc(in)) {
