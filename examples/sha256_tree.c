@@ -18,8 +18,8 @@
  * is computed, which is for as many threads as there are cores, not for a pool that grows; and a
  * read from the page cache costs less than to change threads for it. A disk that is slow holds up a
  * worker, no more: what is left of the loop is taken from it by the others. Where reading is slow
- * as a rule (a network) bg_blocking is better. (A debug build says of a long read, or a long digest,
- * that the task stalls: BRIGADE_STALL_MS=0 turns that off.)
+ * as a rule (a network) bg_blocking is better. (A debug build says when reading a file, or its
+ * digest, takes long: the task stalls. BRIGADE_STALL_MS=0 turns that off.)
  */
 #define _POSIX_C_SOURCE 200809L
 
