@@ -16,6 +16,7 @@
 #include <brigade/group.h>
 #include <brigade/local.h>
 #include <brigade/parallel.h>
+#include <brigade/pipeline.h>
 #include <brigade/runtime.h>
 #include <brigade/scope.h>
 #include <brigade/select.h>

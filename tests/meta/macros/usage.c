@@ -135,10 +135,23 @@ static int sorted(void)
            bg_parallel_stable_sort(v, 3, sizeof *v, by_value, NULL, .grain = 100);
 }
 
+static int stage(void *item, void *ctx)
+{
+    return item == ctx;
+}
+
+static int piped(void)
+{
+    const bg_stage stages[] = {BG_SERIAL(stage, NULL), BG_PARALLEL(stage, NULL)};
+    return bg_pipeline(8, sizeof(struct order), BG_SERIAL(stage, NULL), BG_PARALLEL(stage, NULL)) +
+           bg_pipeline_run(stages, 2, .tokens = 4, .item_size = sizeof(struct order));
+}
+
 static int main_task(void *unused)
 {
     (void)unused;
-    return blocks() + by_functions() + completed() + channels() + announcements() + sorted();
+    return blocks() + by_functions() + completed() + channels() + announcements() + sorted() +
+           piped();
 }
 
 int main(void)

@@ -1,0 +1,330 @@
+/*
+ * Pipelines: carriers, each of which takes one item at a time through all stages.
+ *
+ * The caller is a carrier and forks one for each further token. Nobody wants them as long as
+ * nobody is idle and no stage waits: then the caller carries all items, in order, and finds at
+ * the joins that there is nothing left. When it suspends, or somebody asks, they become tasks.
+ *
+ * Invariants
+ *   P1  A carrier has one storage and at most one item, so at most `tokens` are under way.
+ *   P2  The first stage is behind `door`, a semaphore of one permit, which also guards `next` and
+ *       the writes of `ended`. Items are numbered there: item i has place i % tokens.
+ *   P3  A serial stage has a row of `tokens` places. Those that have begun and not yet left it have
+ *       numbers without gaps, since they leave it in order; there are at most `tokens`, so each
+ *       place is used by one of them. Also an item that has ended takes its turn and passes it on.
+ *   P4  Who waits for its turn waits for lower numbers only, whose carriers have begun: each can
+ *       go on, by induction, without any that has not. So a carrier that nobody runs until it is
+ *       joined holds up nobody.
+ *   P5  Once stopped, turns mean nothing: who is woken by that, or comes later, calls no stage, and
+ *       passes nothing on. Who stops the pipeline gives each place a permit, and the door as many
+ *       as there are carriers, so nobody has to wait for a turn to get out of it, and a caller that
+ *       is to end comes to its joins, by which the others are told.
+ *
+ * The word of a place
+ *   NOBODY  -> TURN     the one before has left (cas, release)
+ *   TURN    -> NOBODY   its item enters
+ *   NOBODY  -> WAITING  its item is early (cas), and waits for the semaphore
+ *   WAITING -> NOBODY   the one before has left, and then releases the semaphore
+ * Partners: leaving (release) -> entering (acquire): what the stage did for the item before. When
+ * it is WAITING the semaphore orders. The first place of each row is TURN at the beginning.
+ *
+ * `ended` 0 -> 1 behind the door; looked at there, and before it (relaxed) by who comes late.
+ * stop.error: see parallel/stop.h; here it is followed by releases of the semaphores, so that who
+ * gets such a permit sees it.
+ *
+ * With one token, and where there are no tasks, there is one carrier, and no turns.
+ *
+ * Dropped: carriers that leave an early item in the place for the one before it to take along, as
+ * TBB does: a stage may wait here, so items have to have a task each anyway.
+ */
+#include "parallel/fork.h"
+#include "parallel/stop.h"
+
+#include "base/alloc.h"
+
+#include <brigade/fork.h>
+#include <brigade/pipeline.h>
+#include <brigade/sync.h>
+#include <errno.h>
+#include <stddef.h>
+
+enum {
+    LINE = 64,
+    SMALL = 128 /* bytes of an item that lies in the frame, where there is one carrier */
+};
+
+enum { NOBODY, TURN, WAITING };
+
+/* On lines of their own. */
+struct place {
+    bgi_atomic word;
+    bg_sem sem;
+    char pad[LINE - sizeof(bgi_atomic) - sizeof(bg_sem)];
+};
+
+struct pipeline {
+    const bg_stage *stages;
+    size_t n;
+    const bg_pipeline_options *options;
+    size_t tokens;        /* carriers */
+    size_t rows;          /* serial stages behind the first one */
+    struct place *places; /* rows of `tokens` */
+    size_t next;          /* the place of the next item */
+    bgi_atomic ended;
+    bg_sem door;
+    struct bgi_stop stop;
+};
+
+struct carrier {
+    bg_fork_frame frame;
+    struct pipeline *p;
+    void *item;
+};
+
+_Static_assert(sizeof(struct place) == LINE, "a place is a line");
+
+/* The first to stop it lets out all who wait for turns, now or later (P5). */
+BGI_COLD static void stop(struct pipeline *p, int error)
+{
+    if (!bgi_cas_relaxed(&p->stop.error, 0, (bgi_word)-error) || p->tokens == 1) {
+        return;
+    }
+    for (size_t i = 0; i < p->rows * p->tokens; i++) {
+        (void)bg_sem_release(&p->places[i].sem);
+    }
+    for (size_t i = 0; i < p->tokens; i++) {
+        (void)bg_sem_release(&p->door);
+    }
+}
+
+static int stopped(struct pipeline *p)
+{
+    if (bgi_stop_error(&p->stop) == 0) {
+        int r = bg_cancelled();
+        if (r == 0) {
+            return 0;
+        }
+        stop(p, r);
+    }
+    return 1;
+}
+
+/* Waits for a permit; 0: the pipeline has been stopped. */
+static int wait_for(struct pipeline *p, bg_sem *sem)
+{
+    int r = bg_sem_acquire(sem);
+    if (r < 0) {
+        stop(p, r);
+    }
+    return bgi_stop_error(&p->stop) == 0;
+}
+
+/* Waits for the turn of the item that has this place; 0: the pipeline has been stopped. */
+static int enter(struct pipeline *p, struct place *at)
+{
+    bgi_task_point();
+    if (bgi_load_acquire(&at->word) != TURN && bgi_cas(&at->word, NOBODY, WAITING)) {
+        return wait_for(p, &at->sem);
+    }
+    bgi_store(&at->word, NOBODY);
+    return 1;
+}
+
+/* It is the turn of the next item, which has this place. */
+static void pass_on(struct place *next)
+{
+    if (!bgi_cas_release(&next->word, NOBODY, TURN)) {
+        bgi_store(&next->word, NOBODY);
+        (void)bg_sem_release(&next->sem);
+    }
+}
+
+/* The first stage: positive, and the item's place; else there is none. */
+static int make(struct pipeline *p, void *item, size_t *place)
+{
+    int r = 0;
+    if (bgi_load(&p->ended) || stopped(p)) {
+        return 0;
+    }
+    if (p->tokens > 1 && !wait_for(p, &p->door)) {
+        return 0;
+    }
+    if (!bgi_load(&p->ended)) {
+        r = p->stages[0].fn(item, p->stages[0].ctx);
+        if (r == 0) {
+            bgi_store(&p->ended, 1);
+        } else if (r < 0) {
+            stop(p, r);
+        } else {
+            *place = p->next;
+            p->next = p->next + 1 == p->tokens ? 0 : p->next + 1;
+        }
+    }
+    if (p->tokens > 1) {
+        (void)bg_sem_release(&p->door);
+    }
+    return r;
+}
+
+/* A stage behind the first one. *alive: whether there still is an item; `row`: its places, NULL:
+ * there are no turns. 0: the pipeline has been stopped. */
+static int pass(struct pipeline *p, const bg_stage *s, struct place *row, size_t place, void *item,
+                int *alive)
+{
+    if (row != NULL && !enter(p, &row[place])) {
+        return 0;
+    }
+    if (stopped(p)) {
+        return 0;
+    }
+    if (*alive) {
+        int r = s->fn(item, s->ctx);
+        if (r < 0) {
+            stop(p, r);
+            return 0;
+        }
+        *alive = r != 0;
+    }
+    if (row != NULL) {
+        pass_on(&row[place + 1 == p->tokens ? 0 : place + 1]);
+    }
+    return 1;
+}
+
+static void carry(struct pipeline *p, void *item)
+{
+    size_t place = 0;
+    while (make(p, item, &place) > 0) {
+        int alive = 1, going = 1;
+        struct place *row = p->places;
+        for (size_t i = 1; i < p->n && going; i++) {
+            int turns = !p->stages[i].parallel && p->tokens > 1;
+            going = pass(p, &p->stages[i], turns ? row : NULL, place, item, &alive);
+            row += turns ? p->tokens : 0;
+        }
+        if (!going && alive && p->options->drop != NULL) {
+            p->options->drop(item, p->options->drop_ctx);
+        }
+    }
+}
+
+static int run_carrier(void *arg)
+{
+    struct carrier *c = arg;
+    carry(c->p, c->item);
+    return 0;
+}
+
+/* ---- the caller ---- */
+
+/* Adds n times `size`, rounded up to lines, to *sum; 0: too much. */
+static int add_lines(size_t *sum, size_t n, size_t size)
+{
+    size_t up, all;
+    if (__builtin_add_overflow(size, (size_t)LINE - 1, &up)) {
+        return 0;
+    }
+    return !__builtin_mul_overflow(n, up / LINE * LINE, &all) &&
+           !__builtin_add_overflow(*sum, all, sum);
+}
+
+/* Where things lie in the block: carriers, places, items. 0: too much. */
+static int lay_out(const struct pipeline *p, size_t *places, size_t *items, size_t *size)
+{
+    size_t n;
+    *places = 0;
+    if (!add_lines(places, p->tokens, sizeof(struct carrier)) ||
+        __builtin_mul_overflow(p->tokens, p->rows, &n)) {
+        return 0;
+    }
+    *items = *places;
+    if (!add_lines(items, n, sizeof(struct place))) {
+        return 0;
+    }
+    *size = *items;
+    return add_lines(size, p->tokens, p->options->item_size);
+}
+
+/* The caller is the first carrier, the others are forked. */
+static void run_all(struct pipeline *p, char *block, size_t places, size_t items)
+{
+    size_t carrier = (sizeof(struct carrier) + LINE - 1) / LINE * LINE;
+    size_t item = (p->options->item_size + LINE - 1) / LINE * LINE;
+    p->places = (struct place *)(void *)(block + places);
+    for (size_t i = 0; i < p->rows * p->tokens; i++) {
+        bgi_store(&p->places[i].word, i % p->tokens == 0 ? TURN : NOBODY);
+        (void)bg_sem_init(&p->places[i].sem, 0);
+    }
+    for (size_t i = 1; i < p->tokens; i++) {
+        struct carrier *c = (struct carrier *)(void *)(block + i * carrier);
+        c->p = p;
+        c->item = block + items + i * item;
+        bg_fork(&c->frame, run_carrier, c);
+    }
+    carry(p, block + items);
+    for (size_t i = p->tokens; i-- > 1;) {
+        struct carrier *c = (struct carrier *)(void *)(block + i * carrier);
+        (void)bg_join(&c->frame);
+    }
+}
+
+static int run_alone(struct pipeline *p)
+{
+    _Alignas(max_align_t) unsigned char small[SMALL];
+    void *item = p->options->item_size <= SMALL ? small : bgi_malloc(p->options->item_size);
+    p->tokens = 1;
+    if (item == NULL) {
+        return -ENOMEM;
+    }
+    carry(p, item);
+    if (item != small) {
+        bgi_free(item);
+    }
+    return 0;
+}
+
+/* With as many tokens as there is memory for. */
+static int run(struct pipeline *p)
+{
+    const bgi_worker *w = bgi_worker_self();
+    size_t places, items, size;
+    if (!lay_out(p, &places, &items, &size)) {
+        return -EINVAL;
+    }
+    if (w == NULL || w->current == NULL) {
+        p->tokens = 1;
+    }
+    for (; p->tokens > 1; p->tokens /= 2) {
+        (void)lay_out(p, &places, &items, &size); /* no more than before */
+        char *block = bgi_aligned_alloc(LINE, size);
+        if (block != NULL) {
+            run_all(p, block, places, items);
+            bgi_free(block);
+            return 0;
+        }
+    }
+    return run_alone(p);
+}
+
+int bg_pipeline_run_opts(const bg_stage stages[], size_t n, const bg_pipeline_options *options)
+{
+    if (stages == NULL || n == 0 || options == NULL || options->size < sizeof *options ||
+        options->tokens == 0 || stages[0].parallel) {
+        return -EINVAL;
+    }
+    struct pipeline p = {.stages = stages, .n = n, .options = options, .tokens = options->tokens};
+    for (size_t i = 0; i < n; i++) {
+        if (stages[i].fn == NULL) {
+            return -EINVAL;
+        }
+        p.rows += i > 0 && !stages[i].parallel;
+    }
+    (void)bg_sem_init(&p.door, 1);
+    int r = run(&p);
+    int error = r != 0 ? r : bgi_stop_error(&p.stop);
+    if (error == -ECANCELED) { /* as others were told; the caller may know better */
+        int own = bg_cancelled();
+        error = own != 0 ? own : error;
+    }
+    return error;
+}
