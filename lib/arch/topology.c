@@ -11,6 +11,7 @@
 
 #include "arch/topology.h"
 
+#include "arch/cpu.h"
 #include "arch/lock.h"
 #include "base/alloc.h"
 
@@ -54,6 +55,13 @@ int bgi_cpu_set_use_one(int cpu)
     }
     one.bits[(size_t)cpu / (8 * sizeof(long))] = 1UL << (size_t)cpu % (8 * sizeof(long));
     return bgi_cpu_set_use(&one);
+}
+
+void bgi_cpu_bind(int cpu, bgi_cpu_set *before)
+{
+    if (bgi_cpu_set_get(before) == 0) {
+        (void)bgi_cpu_set_use_one(cpu);
+    }
 }
 
 /* n threads, one after another on the CPUs of the set. */
@@ -206,4 +214,14 @@ const bgi_topology *bgi_topology_get(void)
     }
     bgi_lock_release(&lock);
     return loaded.handle == NULL ? NULL : &loaded;
+}
+
+const bgi_topology *bgi_topology_for(unsigned threads)
+{
+    return threads > 2 && bgi_cpu_affinity() > 2 ? bgi_topology_get() : NULL;
+}
+
+unsigned bgi_topology_far(const bgi_topology *t)
+{
+    return t == NULL ? BGI_NEAR : t->far;
 }

@@ -38,6 +38,12 @@ typedef struct bgi_cpu_set {
  */
 const bgi_topology *bgi_topology_get(void);
 
+/* Likewise, if it matters to so many threads: to three and more of them, on three CPUs and more. */
+const bgi_topology *bgi_topology_for(unsigned threads);
+
+/* How far apart two CPUs can be. t may be NULL. */
+unsigned bgi_topology_far(const bgi_topology *t);
+
 /* Looks it up: what bgi_topology_get keeps. Returns 0, or -ENOTSUP: not known. */
 int bgi_topology_load(bgi_topology *t);
 
@@ -67,5 +73,9 @@ int bgi_cpu_set_use(const bgi_cpu_set *set);
 
 /* From now on the calling thread runs on this CPU alone. */
 int bgi_cpu_set_use_one(int cpu);
+
+/* Likewise; *before is to be used to undo it. When the kernel does not let it (the CPU may be gone
+ * since it was said to be there), the thread stays as it is. */
+void bgi_cpu_bind(int cpu, bgi_cpu_set *before);
 
 #endif

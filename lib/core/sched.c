@@ -3,7 +3,6 @@
  */
 #include "core/sim.h"
 
-#include "arch/cpu.h"
 #include "base/clock.h"
 #include "core/check.h"
 
@@ -41,7 +40,7 @@ int bgi_worker_prepare(bgi_sched *s, unsigned i)
     return 0;
 }
 
-/* Who is near whom matters to three and more; binding is the topology's even for one. */
+/* Who is near whom, and who is bound to which CPU. */
 static int settle_places(bgi_sched *s)
 {
     int *cpu = NULL;
@@ -49,10 +48,8 @@ static int settle_places(bgi_sched *s)
     if (s->config.seed != 0) {
         return 0;
     }
-    if (s->config.pin || (s->workers > 2 && bgi_cpu_affinity() > 2)) {
-        s->topology = bgi_topology_get();
-        s->far = s->topology != NULL ? s->topology->far : 0;
-    }
+    s->topology = s->config.pin ? bgi_topology_get() : bgi_topology_for(s->workers);
+    s->far = bgi_topology_far(s->topology);
     if (s->config.pin) {
         cpu = bgi_calloc(s->workers, sizeof *cpu);
         r = cpu == NULL ? -ENOMEM : bgi_cpu_set_get(&s->usable);

@@ -156,9 +156,8 @@ static void become_worker(bgi_worker *w, struct thread_before *before)
     before->slack = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
     before->cpus.size = 0;
     bgi_worker_tls = w;
-    /* What the kernel has just said may be used can be gone: then it stays where it may be. */
-    if (w->cpu >= 0 && bgi_cpu_set_get(&before->cpus) == 0) {
-        (void)bgi_cpu_set_use_one(w->cpu);
+    if (w->cpu >= 0) {
+        bgi_cpu_bind(w->cpu, &before->cpus);
     }
     bgi_worker_locate(w);
     bgi_store_release(&w->tid, (bgi_word)gettid());

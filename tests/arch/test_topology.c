@@ -137,6 +137,16 @@ Test(topology, is_kept)
     }
 }
 
+/* Two have no choice, nor have any on two CPUs. */
+Test(topology, few_need_none)
+{
+    cr_assert_null(bgi_topology_for(2));
+    cr_assert_eq(bgi_topology_far(NULL), BGI_NEAR);
+    const bgi_topology *t = usable_cpus() > 2 ? bgi_topology_get() : NULL;
+    cr_assert_eq(bgi_topology_for(3), t);
+    cr_assert_eq(bgi_topology_far(t), t == NULL ? BGI_NEAR : t->far);
+}
+
 Test(topology, threads_go_to_cpus_that_may_be_used)
 {
     int cpu[100], n = usable_cpus();
@@ -189,6 +199,10 @@ Test(topology, a_thread_is_bound_and_let_go)
     cr_assert_eq(bgi_cpu_set_use(&usable), 0);
     cr_assert_eq(bgi_cpu_set_get(&now), 0);
     cr_assert_eq(memcmp(now.bits, usable.bits, usable.size), 0);
+    bgi_cpu_bind(last, &now);
+    cr_assert_eq(sched_getcpu(), last);
+    cr_assert_eq(memcmp(now.bits, usable.bits, usable.size), 0);
+    cr_assert_eq(bgi_cpu_set_use(&now), 0);
     cr_assert_eq(bgi_cpu_set_use_one(-1), -EINVAL);
     cr_assert_eq(bgi_cpu_set_use_one(BGI_CPUS_MOST), -EINVAL);
     cr_assert_eq(bgi_cpu_set_use_one(BGI_CPUS_MOST - 1), -EINVAL, "this machine has it");
