@@ -272,24 +272,16 @@ static int step(size_t stage)
     return 1;
 }
 
-static int step_1(void *item, void *ctx)
+static int first_step(void *item, void *ctx)
 {
     (void)item;
     return steps == (size_t)(intptr_t)ctx ? 0 : step(0);
 }
 
-static int step_2(void *item, void *ctx)
+static int later_step(void *item, void *ctx)
 {
     (void)item;
-    (void)ctx;
-    return step(1);
-}
-
-static int step_3(void *item, void *ctx)
-{
-    (void)item;
-    (void)ctx;
-    return step(2);
+    return step((size_t)(intptr_t)ctx);
 }
 
 static int alone(void *arg)
@@ -299,8 +291,9 @@ static int alone(void *arg)
     stack_of_caller = &here;
     for (size_t size = 0; size < 1000; size += 100) {
         steps = 0;
-        CHECK(bg_pipeline(10, size, BG_SERIAL(step_1, INT_ARG(3000)), BG_PARALLEL(step_2, NULL),
-                          BG_SERIAL(step_3, NULL)) == 0);
+        CHECK(bg_pipeline(10, size, BG_SERIAL(first_step, INT_ARG(3000)),
+                          BG_PARALLEL(later_step, INT_ARG(1)),
+                          BG_SERIAL(later_step, INT_ARG(2))) == 0);
         CHECK(steps == 3000);
     }
     struct run r = run_of(100, 8, 4);
@@ -554,6 +547,63 @@ Test(pipeline, cancelled_it_ends_early)
     }
     cr_assert_eq(bg_explore(cancelled_in_each_stage, NULL, .seeds = MANY(40)), 0);
     NO_CHECK_FAILED();
+}
+
+/* ---- the caller is at a join, and another in a stage that does not end by itself ---- */
+
+static bgi_atomic asleep;
+static bg_task *caller;
+static int shielded;
+
+static int others_wait(void *item, void *ctx)
+{
+    (void)item;
+    (void)ctx;
+    if (bg_self() == caller) {
+        yield_until(&asleep, 1);
+        return 1;
+    }
+    add_one(&asleep);
+    return bg_sleep(BG_FOREVER);
+}
+
+static int join_who_waits(void)
+{
+    struct meeting m = {.items = 2};
+    bgi_store(&asleep, 0);
+    caller = bg_self();
+    return bg_pipeline(2, 8, BG_SERIAL(invite, &m), BG_PARALLEL(others_wait, NULL));
+}
+
+static int shield_it(void *arg)
+{
+    (void)arg;
+    bg_shield
+    {
+        shielded = join_who_waits();
+    }
+    return 0;
+}
+
+static int main_joins(void *arg)
+{
+    bg_timeout (BG_MS) {
+        CHECK(join_who_waits() == -ETIMEDOUT);
+    }
+    bgi_store(&asleep, 0);
+    bg_detach(bg_spawn(shield_it, arg));
+    yield_until(&asleep, 1);
+    return 0; /* which ends the runtime */
+}
+
+Test(pipeline, who_is_joined_is_told_to_end)
+{
+    EACH_WORKER_COUNT(w)
+    {
+        shielded = 0;
+        RUN(main_joins, NULL, .workers = w);
+        cr_assert_eq(shielded, -ECANCELED);
+    }
 }
 
 /* ---- without memory ---- */
