@@ -224,10 +224,24 @@ typedef struct {
     int status;
 } fj_main_job;
 
+/* For bench/forkjoin/scaling: what the runtime has done since its start, once it is done. */
+static void fj_counts(void)
+{
+    bg_stats s = {.size = sizeof s};
+    if (bg_runtime_stats(NULL, &s) < 0)
+        return;
+    bm_metric("tasks", (double)s.tasks_spawned, "");
+    bm_metric("steals", (double)s.steals, "");
+    bm_metric("failed", (double)s.searches_failed, "");
+    bm_metric("parks", (double)s.parks, "");
+}
+
 static int fj_main(void *arg)
 {
     fj_main_job *job = arg;
     job->status = fj_run(job->argc, job->argv, &fj_brigade);
+    if (job->status == BM_OK && bm_arg(job->argc, job->argv, "counts", 0))
+        fj_counts();
     return 0;
 }
 

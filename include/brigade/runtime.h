@@ -100,6 +100,7 @@ typedef struct bg_stats {
     unsigned blocking_idle;      /* of these, those that have nothing to do */
     uint64_t blocking_queued;    /* calls that wait for a thread */
     uint64_t blocking_abandoned; /* calls that run and that nobody waits for any more */
+    uint64_t searches_failed;    /* times a worker looked at all others and found nothing */
 } bg_stats;
 
 /*

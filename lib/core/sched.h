@@ -127,6 +127,7 @@ typedef struct bgi_worker {
 #endif
     /* Counters, written by the owner, read by anybody. */
     BGI_ALIGNED(BGI_FALSE_SHARING_RANGE) bgi_atomic steals;
+    bgi_atomic failed; /* searches that found nothing */
     bgi_atomic parks;
     bgi_atomic fired;
 } bgi_worker;

@@ -216,6 +216,7 @@ bgi_item *bgi_search(bgi_worker *w)
             bgi_pause();
         }
     }
+    bgi_count_owned(&w->failed, 1);
     return steal_timers(w);
 }
 

@@ -336,6 +336,7 @@ int bg_runtime_stats(bg_runtime *rt, bg_stats *out)
     }
     now.items_run = sum_of(rt, offsetof(bgi_worker, tick));
     now.steals = sum_of(rt, offsetof(bgi_worker, steals));
+    now.searches_failed = sum_of(rt, offsetof(bgi_worker, failed));
     now.parks = sum_of(rt, offsetof(bgi_worker, parks));
     now.timers_fired = sum_of(rt, offsetof(bgi_worker, fired));
     bgi_pool_counts pool;

@@ -168,6 +168,22 @@ options)
     run 1 "$script" --taskflow "$work/nothing"
     one_line "$err"
     ;;
+scaling)
+    # A row for each workload and number of workers; what is not there is said in one line.
+    run 0 "$(dirname "$script")/scaling" "$programs/brigade" --quick --workers 1,3
+    [ "$(grep -c 'x ' "$out")" -eq 20 ] || fail "not 20 rows"
+    for name in fib uts_t3 reduce sort; do
+        has "$out" "^$name +1 .* 1\.00x +0 +0 "
+        has "$out" "^$name +3 "
+    done
+    run 0 "$(dirname "$script")/scaling" "$programs/brigade" --quick --workers 2 --only scan
+    [ "$(wc -l <"$out")" -eq 3 ] || fail "not one row"
+    for wrong in '--workers 0' '--workers 1,' '--workers' '--only' '--only nothing' '--nonsense'; do
+        # shellcheck disable=SC2086 # words
+        run 1 "$(dirname "$script")/scaling" "$programs/brigade" --quick $wrong
+        has "$err" '^scaling: '
+    done
+    ;;
 *)
     printf 'no such case: %s\n' "$4"
     exit 1
