@@ -321,10 +321,5 @@ int bg_pipeline_run_opts(const bg_stage stages[], size_t n, const bg_pipeline_op
     }
     (void)bg_sem_init(&p.door, 1);
     int r = run(&p);
-    int error = r != 0 ? r : bgi_stop_error(&p.stop);
-    if (error == -ECANCELED) { /* as others were told; the caller may know better */
-        int own = bg_cancelled();
-        error = own != 0 ? own : error;
-    }
-    return error;
+    return r != 0 ? r : bgi_stop_result(&p.stop);
 }
