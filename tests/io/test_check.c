@@ -6,9 +6,9 @@
 #include "base/alloc.h"
 #include "io/check.h"
 
-static const bgi_cpu_set any_cpu;
-
 #if BGI_DEBUG
+
+static const bgi_cpu_set any_cpu;
 
 /* A pool that was made, without threads, by hand: two jobs queued, one abandoned, one idle. */
 static struct {
