@@ -45,6 +45,28 @@ BGI_INLINE bg_time bgi_clock_now(void)
     return bgi_clock_real();
 }
 
+/*
+ * A clock to guess by how long something took, in about nanoseconds: a fourth of the price of the
+ * other one. It can be off by half, and on another CPU it may show any time. With another clock in
+ * the place of the kernel's it is that one.
+ */
+BGI_INLINE bg_time bgi_clock_rough(void)
+{
+#if defined(__x86_64__) && !defined(BGI_MODEL)
+    if (bgi_likely(bgi_load_ptr(&bgi_clock_replacement) == NULL)) {
+        return (bg_time)(__builtin_ia32_rdtsc() >> 3) * 3; /* right for 2.7 GHz */
+    }
+#elif defined(__aarch64__)
+    if (bgi_likely(bgi_load_ptr(&bgi_clock_replacement) == NULL)) {
+        uint64_t ticks, frequency;
+        __asm__ __volatile__("mrs %0, cntvct_el0\n\tmrs %1, cntfrq_el0"
+                             : "=r"(ticks), "=r"(frequency));
+        return (bg_time)(ticks * (1000000000 / frequency)); /* of at most 1 GHz */
+    }
+#endif
+    return bgi_clock_now();
+}
+
 /* t + d, staying within what a bg_time can hold. */
 BGI_INLINE bg_time bgi_time_add(bg_time t, bg_duration d)
 {

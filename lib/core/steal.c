@@ -178,6 +178,17 @@ static bgi_item *steal_timers(bgi_worker *w)
     return l == NULL ? NULL : bgi_item_of(l);
 }
 
+/* Between two rounds. 1: something was injected meanwhile, or the scheduler stops. */
+static int rest(const bgi_sched *s, int pauses)
+{
+    int over = 0;
+    for (int i = 0; i < pauses && !over && bgi_load(&s->used) > 1; i++) {
+        over = bgi_injector_size(&s->injector) != 0 || bgi_load_acquire(&s->stopping);
+        bgi_pause();
+    }
+    return over || bgi_injector_size(&s->injector) != 0 || bgi_load_acquire(&s->stopping);
+}
+
 bgi_item *bgi_search(bgi_worker *w)
 {
     bgi_sched *s = w->sched;
@@ -209,11 +220,8 @@ bgi_item *bgi_search(bgi_worker *w)
             bgi_count_owned(&w->steals, 1);
             return next;
         }
-        if (bgi_injector_size(&s->injector) != 0 || bgi_load_acquire(&s->stopping)) {
+        if (rest(s, PAUSES << round)) {
             return NULL; /* the loop takes it from there */
-        }
-        for (int i = 0; i < PAUSES << round && bgi_load(&s->used) > 1; i++) {
-            bgi_pause();
         }
     }
     bgi_count_owned(&w->failed, 1);

@@ -91,7 +91,7 @@ static void halve(struct loop *l, size_t lo, size_t hi, bg_time *last)
     if (hi - lo <= (l->grain != 0 ? l->grain : bgi_load(&l->chunk))) {
         call(l, lo, hi);
         if (l->grain == 0) {
-            bg_time now = bgi_clock_now();
+            bg_time now = bgi_clock_rough();
             learn(l, hi - lo, now - *last);
             *last = now;
         }
@@ -102,7 +102,7 @@ static void halve(struct loop *l, size_t lo, size_t hi, bg_time *last)
     bg_fork(&f, go_through, &second);
     halve(l, lo, second.lo, last);
     if (bg_detail_fork_end(&f.detail)) {
-        *last = bgi_clock_now(); /* it has waited */
+        *last = bgi_clock_rough(); /* it has waited */
     } else {
         halve(l, second.lo, hi, last);
     }
@@ -111,7 +111,7 @@ static void halve(struct loop *l, size_t lo, size_t hi, bg_time *last)
 static int go_through(void *arg)
 {
     const struct range *r = arg;
-    bg_time last = r->loop->grain == 0 ? bgi_clock_now() : 0;
+    bg_time last = r->loop->grain == 0 ? bgi_clock_rough() : 0;
     halve(r->loop, r->lo, r->hi, &last);
     return 0;
 }

@@ -240,11 +240,11 @@ static int too_early(bgi_worker *w, int first)
     if (patience == 0 || bgi_load(attention_of(w)) != BGI_FORKS_WANTED) {
         return 0;
     }
-    bg_time now = bgi_clock_now();
+    bg_time now = bgi_clock_rough();
     if (first) {
         w->forked_at = now;
     }
-    return now - w->forked_at < patience;
+    return (uint64_t)(now - w->forked_at) < (uint64_t)patience; /* not when it went backwards */
 }
 
 /* The newest from now on. Others read what it leads to under the lock, or the store is a release.

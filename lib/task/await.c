@@ -9,6 +9,10 @@
 #include <errno.h>
 #include <stdio.h>
 
+#ifndef BGI_WAIT_SPINS /* the models have no patience */
+#define BGI_WAIT_SPINS 256
+#endif
+
 void bgi_not_a_task(const char *function)
 {
 #if BGI_DEBUG
@@ -159,6 +163,19 @@ int bg_await_typed(bg_task *t, const char *name, void *out, size_t size)
     return why != 0 && r == -ECANCELED ? why : r;
 }
 
+/* A thread that is about to sleep looks for some microseconds first whether it need not: to sleep
+ * and to be woken costs both sides more than that. */
+static int ends_soon(const bg_task *t)
+{
+    for (int i = 0; i < BGI_WAIT_SPINS; i++) {
+        if (bgi_load_acquire(&t->done) == BGI_TASK_DONE) {
+            return 1;
+        }
+        bgi_pause();
+    }
+    return 0;
+}
+
 int bg_runtime_wait(bg_runtime *rt, bg_task *t)
 {
     if (rt == NULL || t == NULL) {
@@ -179,10 +196,10 @@ int bg_runtime_wait(bg_runtime *rt, bg_task *t)
 #endif
     bgi_thread_waiter waiter;
     bgi_thread_waiter_init(&waiter);
-    if (bgi_cas(&t->done, BGI_TASK_LIVE, (bgi_word)&waiter.waiter)) {
+    if (!ends_soon(t) && bgi_cas(&t->done, BGI_TASK_LIVE, (bgi_word)&waiter.waiter)) {
         bgi_thread_waiter_wait(&waiter);
     }
-    /* Its result is seen: through the wait, or the failed compare-and-swap, which found DONE. */
+    /* Its result is seen: through the wait, or a look, or compare-and-swap, that found DONE. */
     return take_result(t);
 }
 

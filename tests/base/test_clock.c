@@ -76,3 +76,31 @@ Test(clock, multipliers)
     cr_assert_eq(BG_VERSION, 100);
     cr_assert_str_eq(BG_VERSION_STRING, "0.1.0");
 }
+
+/* Off by half at most, for as long as this thread is not on another CPU, which may show any time.
+ */
+Test(clock, rough_is_about_right)
+{
+    int right = 0;
+    for (int i = 0; i < 100 && !right; i++) {
+        bg_time begin = bgi_clock_now(), rough = bgi_clock_rough(), end;
+        do {
+            end = bgi_clock_now();
+        } while (end - begin < BG_MS);
+        bg_duration took = bgi_clock_rough() - rough;
+        right = took > (end - begin) / 3 && took < 3 * (end - begin);
+    }
+    cr_assert(right);
+}
+
+Test(clock, rough_is_replaced_too)
+{
+    bg_time t = 5;
+    struct bgi_clock_ops ops = {.now = counting, .ctx = &t};
+    bgi_clock_set_ops(&ops);
+    bg_time first = bgi_clock_now(), second = bgi_clock_rough();
+    bgi_clock_set_ops(NULL);
+    cr_assert_eq(first, 5);
+    cr_assert_eq(second, 6);
+    cr_assert_neq(bgi_clock_rough(), 7);
+}
