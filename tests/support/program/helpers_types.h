@@ -11,8 +11,8 @@
  * - tasks[TASKS], calls[CALLS + 1], groups[GROUPS + 1], timers[], and
  *   what helpers_shared.h names
  * - LEAVES: whether main ends before the others do; leaving: that it is about to
- * - the words all_spawned, tasks so far; pending_calls and failed_calls, callbacks that are to
- * come, and that have returned a failure
+ * - the words all_spawned, tasks so far; forks_made, forks so far, or more; pending_calls and
+ * failed_calls, callbacks that are to come, and that have returned a failure
  * - runtime, where it is not bg_run's
  */
 #ifndef BGP_HELPERS_TYPES_H

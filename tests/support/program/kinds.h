@@ -61,7 +61,7 @@ struct bgp_kind {
     X(lock) X(monitor) X(permit) X(read) X(write) X(once)                                          \
     X(ring) X(silence) X(hear) X(count_down) X(wait_latch) X(meet) X(give) X(take) X(wait_sign)            \
     X(put) X(get) X(close_chan) X(token) X(relay)                                            \
-    X(choose) X(merge) X(scatter) X(block) X(block_here)                           \
+    X(choose) X(merge) X(scatter) X(block) X(block_here) X(loop) X(forks)          \
     X(settle) X(expect)
 /* clang-format on */
 

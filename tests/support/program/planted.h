@@ -55,6 +55,8 @@ enum bgp_planted {
     PLANTED_NOT_CALLED,    /* a blocking call without a copy is not made */
     PLANTED_SET_TWICE,     /* a future that has been set says that it has not */
     PLANTED_NO_VALUE,      /* the second wait for a future does not wait */
+    PLANTED_LOST_PART,     /* the last part of the second loop is left out */
+    PLANTED_JOINED_TWICE,  /* what the third join gives is that of the one before */
     PLANTED_LEAK,          /* a descriptor stays open */
     PLANTED_ALL
 };
@@ -366,6 +368,20 @@ static inline int bgp_planted_future_wait(bg_future *future, void *value)
     return bgp_strikes(PLANTED_NO_VALUE, 2) ? 0 : bg_future_wait(future, value);
 }
 
+static inline int bgp_planted_parallel_for(size_t begin, size_t end, bg_range_fn body, void *ctx,
+                                           const bg_parallel_options *options)
+{
+    size_t less = end > begin && bgp_strikes(PLANTED_LOST_PART, 2) ? 1 : 0;
+    return bg_parallel_for_opts(begin, end - less, body, ctx, options);
+}
+
+static inline int bgp_planted_join(bg_fork_frame *frame)
+{
+    int before = bgp_planted_inside;
+    bgp_planted_inside = bg_join(frame);
+    return bgp_strikes(PLANTED_JOINED_TWICE, 3) ? before : bgp_planted_inside;
+}
+
 #define bg_sleep bgp_planted_sleep
 #define bg_after bgp_planted_after
 #define bg_timer_start bgp_planted_timer_start
@@ -399,5 +415,7 @@ static inline int bgp_planted_future_wait(bg_future *future, void *value)
 #define bg_blocking bgp_planted_blocking
 #define bg_future_set bgp_planted_future_set
 #define bg_future_wait bgp_planted_future_wait
+#define bg_parallel_for_opts bgp_planted_parallel_for
+#define bg_join bgp_planted_join
 
 #endif

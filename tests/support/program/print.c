@@ -34,10 +34,12 @@ TEXT(chan, "helpers_chan.h");
 TEXT(select, "helpers_select.h");
 TEXT(block, "helpers_block.h");
 TEXT(future, "helpers_future.h");
+TEXT(parallel, "helpers_parallel.h");
 
 static const char *const helpers[] = {
-    bgp_text_types, bgp_text_task, bgp_text_time, bgp_text_scope,  bgp_text_group, bgp_text_shared,
-    bgp_text_lock,  bgp_text_bell, bgp_text_chan, bgp_text_select, bgp_text_block, bgp_text_future};
+    bgp_text_types,  bgp_text_task,   bgp_text_time,    bgp_text_scope, bgp_text_group,
+    bgp_text_shared, bgp_text_lock,   bgp_text_bell,    bgp_text_chan,  bgp_text_select,
+    bgp_text_block,  bgp_text_future, bgp_text_parallel};
 
 /* What is shared: the section that says what it is, and what comes behind that; it is made and
  * looked at by begin_<name> and finish_<name>, where there are such. */
@@ -426,12 +428,13 @@ static void print_tables(struct bgp_printer *p)
         bgp_out(p, "static struct timer timers[%u];\n", q->ntimers);
     }
     bgp_out(p, "static struct {\n"
-               "    word leaving, all_spawned, pending_calls, failed_calls;\n"
+               "    word leaving, all_spawned, forks_made, pending_calls, failed_calls;\n"
                "    bg_runtime *runtime;\n"
                "} all = {.all_spawned = 1};\n"
                "#define leaving all.leaving\n"
                "#define all_spawned all.all_spawned\n"
                "#define pending_calls all.pending_calls\n"
+               "#define forks_made all.forks_made\n"
                "#define failed_calls all.failed_calls\n"
                "#define runtime all.runtime\n\n");
 }

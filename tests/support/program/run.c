@@ -188,6 +188,7 @@ static void make_world(const struct bgp_program *p)
     store(&leaving, 0);
     store(&all_spawned, 0);
     store(&pending_calls, 0);
+    store(&forks_made, 0);
     store(&failed_calls, 0);
     for (unsigned t = 0; t < p->ntasks; t++) {
         const struct bgp_task *task = &p->task[t];

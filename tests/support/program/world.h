@@ -63,7 +63,7 @@ struct bgp_world {
     struct future future[FUTURES];
     size_t task_room, call_room, timer_room, group_room, sign_room;
     bg_runtime *rt; /* of BGP_FOREIGN */
-    word leaving, all_spawned, pending_calls, failed_calls;
+    word leaving, all_spawned, forks_made, pending_calls, failed_calls;
     uint64_t trace; /* BGP_SEEDED: everything that was seen, in order */
 };
 
@@ -82,6 +82,7 @@ extern struct bgp_world bgp_world;
 #define leaving bgp_world.leaving
 #define all_spawned bgp_world.all_spawned
 #define pending_calls bgp_world.pending_calls
+#define forks_made bgp_world.forks_made
 #define failed_calls bgp_world.failed_calls
 #define runtime bgp_world.rt
 #define TASKS ((int)bgp_world.program->ntasks)
