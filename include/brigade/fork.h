@@ -13,8 +13,9 @@
  * of its own, with a stack as large as its caller's: it may sleep, lock, send, fork, and wait for
  * whatever a task may.
  *
- * Where no task can be had for a fork (no memory, .max_tasks), its caller runs it when it joins it. So
- * what waits for something that a fork of its own does, before it joins that, can wait for ever then.
+ * Where no task can be had for a fork (no memory, .max_tasks), its caller runs it when it joins it.
+ * So what waits for something that a fork of its own does, before it joins that, can wait for ever
+ * then.
  *
  * Forks are strict: each is joined, by the task that made it, before the frame goes, and the newest
  * first. Debug builds catch one that is not.

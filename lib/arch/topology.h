@@ -1,7 +1,7 @@
 /*
  * Which CPUs are near each other, and where threads are.
  *
- * Known by hwloc, when brigade is built with it; else, and when hwloc does not know, all CPUs are
+ * Known by hwloc, where that is installed, and brigade was built with its header; else all CPUs are
  * equally near.
  */
 #ifndef BGI_TOPOLOGY_H
@@ -21,9 +21,11 @@ enum { BGI_CPUS_MOST = 8192 }; /* as Linux can be made to have; what is beyond i
 typedef uint32_t bgi_place;
 
 typedef struct bgi_topology {
-    void *handle; /* hwloc's; NULL: not known */
+    int is_known;
     unsigned far; /* the farthest that two CPUs of the process are apart */
+    bgi_place first;
     bgi_place place[BGI_CPUS_MOST];
+    unsigned core[BGI_CPUS_MOST];
 } bgi_topology;
 
 /* CPUs that a thread may run on. */
@@ -47,8 +49,6 @@ unsigned bgi_topology_far(const bgi_topology *t);
 /* Looks it up: what bgi_topology_get keeps. Returns 0, or -ENOTSUP: not known. */
 int bgi_topology_load(bgi_topology *t);
 
-void bgi_topology_unload(bgi_topology *t);
-
 /* The place of a CPU; 0 when that is not known, or t is NULL. */
 bgi_place bgi_place_of(const bgi_topology *t, int cpu);
 
@@ -59,11 +59,11 @@ BGI_INLINE unsigned bgi_place_distance(bgi_place a, bgi_place b)
 }
 
 /*
- * The CPUs that n threads should be pinned to, out of those the calling thread may use: spread over
- * nodes, caches and cores as evenly as they go; without a topology one after another. When there
- * are more threads than CPUs they share. Returns 0, or what sched_getaffinity says.
+ * The CPUs that n threads should be pinned to, out of those that may be used (at least one): spread
+ * over nodes, caches and cores as evenly as they go; without a topology one after another. When
+ * there are more threads than CPUs they share. Returns 0 or -ENOMEM.
  */
-int bgi_topology_spread(const bgi_topology *t, unsigned n, int cpu[]);
+int bgi_topology_spread(const bgi_topology *t, const bgi_cpu_set *usable, unsigned n, int cpu[]);
 
 /* The calling thread's CPUs. On failure, a negative errno, the set is empty. */
 int bgi_cpu_set_get(bgi_cpu_set *out);

@@ -53,7 +53,7 @@ static int settle_places(bgi_sched *s)
     if (s->config.pin) {
         cpu = bgi_calloc(s->workers, sizeof *cpu);
         r = cpu == NULL ? -ENOMEM : bgi_cpu_set_get(&s->usable);
-        r = r != 0 ? r : bgi_topology_spread(s->topology, s->workers, cpu);
+        r = r != 0 ? r : bgi_topology_spread(s->topology, &s->usable, s->workers, cpu);
     }
     for (unsigned i = 0; r == 0 && cpu != NULL && i < s->workers; i++) {
         s->worker[i].cpu = cpu[i];

@@ -20,13 +20,8 @@
  *       as there are carriers, so nobody has to wait for a turn to get out of it, and a caller that
  *       is to end comes to its joins, by which the others are told.
  *
- * The word of a place
- *   NOBODY  -> TURN     the one before has left (cas, release)
- *   TURN    -> NOBODY   its item enters
- *   NOBODY  -> WAITING  its item is early (cas), and waits for the semaphore
- *   WAITING -> NOBODY   the one before has left, and then releases the semaphore
- * Partners: leaving (release) -> entering (acquire): what the stage did for the item before. When
- * it is WAITING the semaphore orders. The first place of each row is TURN at the beginning.
+ * The places' words are said in parallel/turn.h. The first place of each row is HERE at the
+ * beginning.
  *
  * `ended` 0 -> 1 behind the door; looked at there, and before it (relaxed) by who comes late.
  * stop.error: see parallel/stop.h; here it is followed by releases of the semaphores, so that who
@@ -39,6 +34,7 @@
  */
 #include "parallel/fork.h"
 #include "parallel/stop.h"
+#include "parallel/turn.h"
 
 #include "base/alloc.h"
 
@@ -53,23 +49,14 @@ enum {
     SMALL = 128 /* bytes of an item that lies in the frame, where there is one carrier */
 };
 
-enum { NOBODY, TURN, WAITING };
-
-/* On lines of their own. */
-struct place {
-    bgi_atomic word;
-    bg_sem sem;
-    char pad[LINE - sizeof(bgi_atomic) - sizeof(bg_sem)];
-};
-
 struct pipeline {
     const bg_stage *stages;
     size_t n;
     const bg_pipeline_options *options;
-    size_t tokens;        /* carriers */
-    size_t rows;          /* serial stages behind the first one */
-    struct place *places; /* rows of `tokens` */
-    size_t next;          /* the place of the next item */
+    size_t tokens;    /* carriers */
+    size_t rows;      /* serial stages behind the first one */
+    bgi_turn *places; /* rows of `tokens` */
+    size_t next;      /* the place of the next item */
     bgi_atomic ended;
     bg_sem door;
     struct bgi_stop stop;
@@ -81,7 +68,7 @@ struct carrier {
     void *item;
 };
 
-_Static_assert(sizeof(struct place) == LINE, "a place is a line");
+_Static_assert(sizeof(bgi_turn) == LINE, "a place is a line");
 
 /* The first to stop it lets out all who wait for turns, now or later (P5). */
 BGI_COLD static void stop(struct pipeline *p, int error)
@@ -120,23 +107,10 @@ static int wait_for(struct pipeline *p, bg_sem *sem)
 }
 
 /* Waits for the turn of the item that has this place; 0: the pipeline has been stopped. */
-static int enter(struct pipeline *p, struct place *at)
+static int enter(struct pipeline *p, bgi_turn *at)
 {
     bgi_task_point();
-    if (bgi_load_acquire(&at->word) != TURN && bgi_cas(&at->word, NOBODY, WAITING)) {
-        return wait_for(p, &at->sem);
-    }
-    bgi_store(&at->word, NOBODY);
-    return 1;
-}
-
-/* It is the turn of the next item, which has this place. */
-static void pass_on(struct place *next)
-{
-    if (!bgi_cas_release(&next->word, NOBODY, TURN)) {
-        bgi_store(&next->word, NOBODY);
-        (void)bg_sem_release(&next->sem);
-    }
+    return bgi_turn_enter(at) || wait_for(p, &at->sem);
 }
 
 /* The first stage: positive, and the item's place; else there is none. */
@@ -168,7 +142,7 @@ static int make(struct pipeline *p, void *item, size_t *place)
 
 /* A stage behind the first one. *alive: whether there still is an item; `row`: its places, NULL:
  * there are no turns. 0: the pipeline has been stopped. */
-static int pass(struct pipeline *p, const bg_stage *s, struct place *row, size_t place, void *item,
+static int pass(struct pipeline *p, const bg_stage *s, bgi_turn *row, size_t place, void *item,
                 int *alive)
 {
     if (row != NULL && !enter(p, &row[place])) {
@@ -186,7 +160,7 @@ static int pass(struct pipeline *p, const bg_stage *s, struct place *row, size_t
         *alive = r != 0;
     }
     if (row != NULL) {
-        pass_on(&row[place + 1 == p->tokens ? 0 : place + 1]);
+        bgi_turn_pass(&row[place + 1 == p->tokens ? 0 : place + 1]);
     }
     return 1;
 }
@@ -196,7 +170,7 @@ static void carry(struct pipeline *p, void *item)
     size_t place = 0;
     while (make(p, item, &place) > 0) {
         int alive = 1, going = 1;
-        struct place *row = p->places;
+        bgi_turn *row = p->places;
         for (size_t i = 1; i < p->n && going; i++) {
             int turns = !p->stages[i].parallel && p->tokens > 1;
             going = pass(p, &p->stages[i], turns ? row : NULL, place, item, &alive);
@@ -217,53 +191,44 @@ static int run_carrier(void *arg)
 
 /* ---- the caller ---- */
 
-/* Adds n times `size`, rounded up to lines, to *sum; 0: too much. */
-static int add_lines(size_t *sum, size_t n, size_t size)
+enum { CARRIER = (sizeof(struct carrier) + LINE - 1) / LINE * LINE };
+
+/* Bytes of an item, in whole lines; it is not more than half of what a size_t can count. */
+static size_t room_of(const struct pipeline *p)
 {
-    size_t up, all;
-    if (__builtin_add_overflow(size, (size_t)LINE - 1, &up)) {
-        return 0;
-    }
-    return !__builtin_mul_overflow(n, up / LINE * LINE, &all) &&
-           !__builtin_add_overflow(*sum, all, sum);
+    return (p->options->item_size + LINE - 1) / LINE * LINE;
 }
 
-/* Where things lie in the block: carriers, places, items. 0: too much. */
-static int lay_out(const struct pipeline *p, size_t *places, size_t *items, size_t *size)
+/* The block: carriers, rows of places, items. */
+static size_t block_size(const struct pipeline *p)
 {
-    size_t n;
-    *places = 0;
-    if (!add_lines(places, p->tokens, sizeof(struct carrier)) ||
-        __builtin_mul_overflow(p->tokens, p->rows, &n)) {
-        return 0;
-    }
-    *items = *places;
-    if (!add_lines(items, n, sizeof(struct place))) {
-        return 0;
-    }
-    *size = *items;
-    return add_lines(size, p->tokens, p->options->item_size);
+    return p->tokens * (CARRIER + p->rows * LINE + room_of(p));
+}
+
+static int fits(const struct pipeline *p)
+{
+    size_t all, most = SIZE_MAX / 2;
+    return p->options->item_size <= most - LINE &&
+           !__builtin_mul_overflow(p->tokens, CARRIER + p->rows * LINE + room_of(p), &all);
 }
 
 /* The caller is the first carrier, the others are forked. */
-static void run_all(struct pipeline *p, char *block, size_t places, size_t items)
+static void run_all(struct pipeline *p, char *block)
 {
-    size_t carrier = (sizeof(struct carrier) + LINE - 1) / LINE * LINE;
-    size_t item = (p->options->item_size + LINE - 1) / LINE * LINE;
-    p->places = (struct place *)(void *)(block + places);
+    char *items = block + p->tokens * (CARRIER + p->rows * LINE);
+    p->places = (bgi_turn *)(void *)(block + p->tokens * CARRIER);
     for (size_t i = 0; i < p->rows * p->tokens; i++) {
-        bgi_store(&p->places[i].word, i % p->tokens == 0 ? TURN : NOBODY);
-        (void)bg_sem_init(&p->places[i].sem, 0);
+        bgi_turn_init(&p->places[i], i % p->tokens == 0);
     }
     for (size_t i = 1; i < p->tokens; i++) {
-        struct carrier *c = (struct carrier *)(void *)(block + i * carrier);
+        struct carrier *c = (struct carrier *)(void *)(block + i * CARRIER);
         c->p = p;
-        c->item = block + items + i * item;
+        c->item = items + i * room_of(p);
         bg_fork(&c->frame, run_carrier, c);
     }
-    carry(p, block + items);
+    carry(p, items);
     for (size_t i = p->tokens; i-- > 1;) {
-        struct carrier *c = (struct carrier *)(void *)(block + i * carrier);
+        struct carrier *c = (struct carrier *)(void *)(block + i * CARRIER);
         (void)bg_join(&c->frame);
     }
 }
@@ -287,18 +252,16 @@ static int run_alone(struct pipeline *p)
 static int run(struct pipeline *p)
 {
     const bgi_worker *w = bgi_worker_self();
-    size_t places, items, size;
-    if (!lay_out(p, &places, &items, &size)) {
+    if (!fits(p)) {
         return -EINVAL;
     }
     if (w == NULL || w->current == NULL) {
         p->tokens = 1;
     }
     for (; p->tokens > 1; p->tokens /= 2) {
-        (void)lay_out(p, &places, &items, &size); /* no more than before */
-        char *block = bgi_aligned_alloc(LINE, size);
+        char *block = bgi_aligned_alloc(LINE, block_size(p));
         if (block != NULL) {
-            run_all(p, block, places, items);
+            run_all(p, block);
             bgi_free(block);
             return 0;
         }

@@ -23,7 +23,6 @@ static void begin(void)
 
 static void end(void)
 {
-    bgi_topology_unload(&topology);
     cr_assert_eq(bgi_cpu_set_use(&usable), 0);
 }
 
@@ -114,7 +113,6 @@ Test(topology, where_hwloc_knows_nothing_neither_do_we)
 {
     cr_assert_eq(setenv("HWLOC_COMPONENTS", "stop", 1), 0); /* it looks nowhere */
     cr_assert_not(load("nothing"));
-    bgi_topology_unload(&topology); /* harmless */
     cr_assert_eq(bgi_place_of(&topology, 0), 0);
 }
 
@@ -151,7 +149,7 @@ Test(topology, threads_go_to_cpus_that_may_be_used)
 {
     int cpu[100], n = usable_cpus();
     for (int known = 0; known < 2; known++) {
-        cr_assert_eq(bgi_topology_spread(known ? bgi_topology_get() : NULL, 100, cpu), 0);
+        cr_assert_eq(bgi_topology_spread(known ? bgi_topology_get() : NULL, &usable, 100, cpu), 0);
         int times[BGI_CPUS_MOST] = {0}, most = 100 / n + (100 % n != 0);
         for (int i = 0; i < 100; i++) {
             cr_assert(is_usable(cpu[i]), "%d", cpu[i]);
@@ -161,22 +159,39 @@ Test(topology, threads_go_to_cpus_that_may_be_used)
     }
 }
 
-/* No two on one core while there is another core, nor on one node while there is another. */
+static bgi_cpu_set cpus_below(int n)
+{
+    bgi_cpu_set set = {.size = sizeof set.bits};
+    set.bits[0] = n == 64 ? ~0UL : (1UL << n) - 1;
+    return set;
+}
+
+/* One of each node, of each cache, of each core first; then the second of each core. */
 Test(topology, threads_are_spread)
 {
-    int cpu[2];
-    if (usable_cpus() >= 2 && is_usable(0) && is_usable(1) && load("numa:2 core:1 pu:1")) {
-        cr_assert_eq(bgi_topology_spread(&topology, 2, cpu), 0);
-        cr_assert_eq(between(cpu[0], cpu[1]), BGI_FAR);
+    static const int expected[] = {0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15};
+    int cpu[40];
+    bgi_cpu_set all = cpus_below(16), some = all;
+    if (load("pack:2 [numa] l3:2 core:2 pu:2")) {
+        cr_assert_eq(bgi_topology_spread(&topology, &all, 40, cpu), 0);
+        for (int i = 0; i < 40; i++) {
+            cr_assert_eq(cpu[i], expected[i % 16], "%d", i);
+        }
+        some.bits[0] = 1 << 4 | 1 << 5 | 1 << 6 | 1 << 9; /* of one node three, of the other one */
+        static const int of_some[] = {4, 9, 6, 5};
+        cr_assert_eq(bgi_topology_spread(&topology, &some, 4, cpu), 0);
+        for (int i = 0; i < 4; i++) {
+            cr_assert_eq(cpu[i], of_some[i], "%d", i);
+        }
     }
 }
 
-/* What the topology gives out may not be used: they are dealt without it. */
-Test(topology, a_machine_of_other_cpus_is_left_aside)
+/* None of its CPUs may be used, and those that may be are not in it. */
+Test(topology, of_other_cpus)
 {
     int cpu[4];
     if (load("numa:2 core:1 pu:1(indexes=4000,4001)")) {
-        cr_assert_eq(bgi_topology_spread(&topology, 4, cpu), 0);
+        cr_assert_eq(bgi_topology_spread(&topology, &usable, 4, cpu), 0);
         for (int i = 0; i < 4; i++) {
             cr_assert(is_usable(cpu[i]));
         }

@@ -2,7 +2,7 @@
  * The sort when something is amiss: it is cancelled, the comparison waits, lies, or there is no
  * memory. The elements stay, whatever happens.
  *
- * Labels: valgrind aarch64
+ * Labels: aarch64
  */
 #include "sorting.h"
 

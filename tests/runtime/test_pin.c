@@ -1,7 +1,5 @@
 /*
  * Workers bound to CPUs: which they are, who else is not, and what is left of it afterwards.
- *
- * Labels: valgrind
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
