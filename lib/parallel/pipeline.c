@@ -283,6 +283,6 @@ int bg_pipeline_run_opts(const bg_stage stages[], size_t n, const bg_pipeline_op
         p.rows += i > 0 && !stages[i].parallel;
     }
     (void)bg_sem_init(&p.door, 1);
-    int r = run(&p);
+    int r = bgi_stopped(&p.stop) ? 0 : run(&p); /* a caller that is to end begins nothing */
     return r != 0 ? r : bgi_stop_result(&p.stop);
 }
