@@ -114,8 +114,9 @@ typedef struct bgi_worker {
     bgi_atomic place;   /* where it was when it last searched (arch/topology.h); a hint */
     bgi_lock own_lock;  /* of what follows, and of `own` for all but its fast paths */
     bgi_atomic
-        in_callback;   /* its own: what it forks now cannot be waited for; read by the monitor */
-    bg_time forked_at; /* its own: when `own` began to be not empty, if others waited then */
+        in_callback;      /* its own: what it forks now cannot be waited for; read by the monitor */
+    bg_time forked_at;    /* its own: when `own` began to be not empty, if others waited then */
+    bg_duration patience; /* its own: so old are its forks before somebody is woken for them */
     bg_detail_fork *taken; /* the oldest of `own`, which has been given a task meanwhile; or NULL */
     /* The monitor's. */
     bgi_word seen_tick;
@@ -154,7 +155,7 @@ struct bgi_sched_config {
     void (*share)(bgi_worker *w);
     int steal_forks;      /* for tests: no fork is run by who joins it */
     int pin;              /* each regular worker is bound to a CPU */
-    bg_duration patience; /* so old is a fork before somebody is woken for it; 0: any age */
+    bg_duration patience; /* that of a worker at most */
     /* The monitor: the worker is stuck, others are idle, and `own` may have something for them. */
     void (*take_fork)(bgi_worker *w);
     /* Called by the monitor at each look after bgi_sched_ending; NULL: nothing is. */

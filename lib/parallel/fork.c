@@ -50,6 +50,12 @@
  * the injector. done: FORK -> LIVE or DETACHED only says who runs it: relaxed. LIVE -> DONE
  * (release, in the end of the task) -> the join's await (acquire): the result, and has_run.
  *
+ * Patience. To wake a worker costs some microseconds, so forks that are joined sooner are better
+ * not shared, and it can only be seen afterwards which those are. Each time that a shared fork is
+ * joined before anybody has begun it, its worker lets forks get twice as old before it shares the
+ * next, up to config.patience; each time that it pays, half as old; and when the monitor has had to
+ * take one, it shares at once again: there may be no further fork for long.
+ *
  * For tests `steal_forks` has each fork become a task at once, which only its own stack will do
  * for, not that of who joins it.
  *
@@ -67,6 +73,8 @@
 #include "base/panic.h"
 
 #include <brigade/fork.h>
+
+#define PATIENCE_LEAST (1 * BG_US)
 
 #if !(defined(__x86_64__) && defined(__LP64__))
 bg_detail_forks *bg_detail_forks_here(void)
@@ -123,14 +131,24 @@ static void unlink_oldest(bgi_worker *w)
     }
 }
 
+/* A fork was shared, and joined before anybody had begun it: to wake a worker was in vain. */
+static void grow_patience(bgi_worker *w)
+{
+    bg_duration twice = w->patience == 0 ? PATIENCE_LEAST : 2 * w->patience;
+    w->patience = twice < w->sched->config.patience ? twice : w->sched->config.patience;
+}
+
 /* The owner, under the lock: what was taken leaves the list, unless it was `joined`, which has left
  * it. */
 static void settle(bgi_worker *w, const bg_detail_fork *joined)
 {
-    if (w->taken != NULL && w->taken != joined) {
-        unlink_oldest(w);
+    if (w->taken != NULL) {
+        w->patience = 0; /* it has come to the monitor */
+        if (w->taken != joined) {
+            unlink_oldest(w);
+        }
+        w->taken = NULL;
     }
-    w->taken = NULL;
 }
 
 /* Under the lock: a task for a fork of w's; NULL: no memory. here: the caller's worker, or NULL. */
@@ -236,7 +254,7 @@ static void look(bgi_worker *w, const bg_detail_fork *joined)
  * joined at once. The flag stays up, so a later fork comes here again. */
 static int too_early(bgi_worker *w, int first)
 {
-    bg_duration patience = w->sched->config.patience;
+    bg_duration patience = w->patience;
     if (patience == 0 || bgi_load(attention_of(w)) != BGI_FORKS_WANTED) {
         return 0;
     }
@@ -311,9 +329,12 @@ int bg_detail_join_slow(bg_detail_fork *f)
         return 0;
     }
     bgi_task_point();
+    bgi_worker *w = bgi_worker_self();
     if (bgi_cas_relaxed(&t->done, BGI_TASK_FORK, BGI_TASK_DETACHED)) {
+        grow_patience(w);
         return 0; /* its record frees itself when it is come to */
     }
+    w->patience /= 2;
     (void)bg_await(t);
     return f->has_run;
 }

@@ -20,7 +20,7 @@
 #define DEFAULT_STACK ((size_t)256 * 1024)
 #define STACK_MOST ((size_t)1 << 30)
 #define BLOCKING_MOST 65536U
-#define FORK_PATIENCE (5 * BG_US) /* about what it costs to wake a worker */
+#define FORK_PATIENCE (5 * BG_US) /* at most: about what it costs to wake a worker */
 #define SEEDED_WORKERS 4          /* not the machine's number: one seed, one schedule, everywhere */
 
 /* The options, checked, with the defaults filled in: 0 or a negative errno. */

@@ -204,7 +204,7 @@ MC_MODEL(take_locked, .name = "fork/taken_without_membarrier", .says = "likewise
 static void impatient(void)
 {
     setup();
-    S.config.patience = BG_TIME_MAX;
+    W[0].patience = BG_TIME_MAX;
     bgi_store((bgi_atomic *)&W[0].own.attention, BGI_FORKS_WANTED);
 }
 

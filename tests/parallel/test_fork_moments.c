@@ -157,7 +157,7 @@ static int shares(void *arg)
 {
     bgi_worker *w = bgi_worker_self();
     bg_fork_frame f[3];
-    w->sched->config.patience = arg == NULL ? 0 : BG_TIME_MAX;
+    w->patience = arg == NULL ? 0 : BG_TIME_MAX;
     (void)bgi_fetch_add(&w->sched->searching, 1);
     for (int i = 0; i < 3; i++) {
         bgi_store(attention(), BGI_FORKS_WANTED);
@@ -183,13 +183,47 @@ Test(fork_moments, patience)
     RUN(shares, INT_ARG(1), .workers = 1, .spares = BG_NO_SPARES);
 }
 
+/* Shared in vain, again and again: it lets forks get older; it pays: not as old; it has come to the
+ * monitor: not at all. */
+static int learns(void *arg)
+{
+    bg_duration most = bgi_worker_self()->sched->config.patience;
+    bgi_worker *w = bgi_worker_self();
+    bg_fork_frame f;
+    (void)arg;
+    CHECK(w->patience == 0);
+    for (bg_duration expected = BG_US; expected < 4 * most; expected *= 2) {
+        bg_fork(&f, runs, INT_ARG(1));
+        bgi_forks_share(w);
+        CHECK(bg_join(&f) == 1);
+        CHECK(w->patience == (expected < most ? expected : most));
+    }
+    bg_fork(&f, runs, INT_ARG(1));
+    bgi_forks_share(w);
+    for (bgi_word before = bgi_load(&ran); bgi_load(&ran) == before;) {
+        CHECK(bg_sleep(BG_US) == 0); /* it is run meanwhile */
+    }
+    CHECK(bg_join(&f) == 1);
+    CHECK(w->patience == most / 2);
+    bg_fork(&f, runs, INT_ARG(1));
+    bgi_forks_take(w);
+    CHECK(bg_join(&f) == 1);
+    CHECK(w->patience == 0 || w->patience == BG_US); /* and nobody had begun that one */
+    return 0;
+}
+
+Test(fork_moments, patience_is_learnt)
+{
+    RUN(learns, NULL, .workers = 1, .spares = BG_NO_SPARES);
+}
+
 /* Somebody searches, but there is no task to give. */
 static int shares_nothing(void *arg)
 {
     bgi_worker *w = bgi_worker_self();
     bg_fork_frame f;
     (void)arg;
-    w->sched->config.patience = 0;
+    w->patience = 0;
     (void)bgi_fetch_add(&w->sched->searching, 1);
     bgi_store(attention(), BGI_FORKS_WANTED);
     bg_fork(&f, runs, INT_ARG(8));
