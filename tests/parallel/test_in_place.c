@@ -1,8 +1,6 @@
 /*
  * The sort without memory: against an oracle, against an adversary who knows how it goes about it,
  * stopped at any look; whatever a comparison says.
- *
- * Labels: valgrind aarch64
  */
 #include "parallel/sort.h"
 

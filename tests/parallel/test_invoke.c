@@ -1,7 +1,5 @@
 /*
  * Invoke: all are called, side by side when they wait; the first error; cancellation.
- *
- * Labels: valgrind aarch64
  */
 #include "../task/check.h"
 

@@ -1,8 +1,6 @@
 /*
  * Pipelines: each item once through all stages, in order where it has to be, so many at a time;
  * stages that wait, end items, fail; pipelines that are cancelled; what is left of the items.
- *
- * Labels: valgrind aarch64
  */
 #include "../task/check.h"
 

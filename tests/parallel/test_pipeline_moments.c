@@ -1,7 +1,5 @@
 /*
  * Pipelines: what ends at the moment at which they are stopped.
- *
- * Labels: valgrind aarch64
  */
 #include "../task/check.h"
 

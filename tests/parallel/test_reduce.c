@@ -2,7 +2,7 @@
  * Reduce, scan and invoke: values as serial ones, the same on any number of workers; errors and
  * cancellation.
  *
- * Labels: valgrind aarch64
+ * Labels: valgrind
  */
 #include "../task/check.h"
 

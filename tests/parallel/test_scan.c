@@ -1,7 +1,7 @@
 /*
  * Scan: inclusive and exclusive, in the right order, each item final once; early ends.
  *
- * Labels: valgrind aarch64
+ * Labels: valgrind
  */
 #include "../task/check.h"
 

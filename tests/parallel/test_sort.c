@@ -3,7 +3,7 @@
  * elements, both forms, on any number of workers, in a callback, on a plain thread; stability; what
  * it refuses.
  *
- * Labels: valgrind aarch64
+ * Labels: valgrind
  */
 #include "sorting.h"
 

@@ -1,8 +1,6 @@
 /*
  * The sort when something is amiss: it is cancelled, the comparison waits, lies, or there is no
  * memory. The elements stay, whatever happens.
- *
- * Labels: aarch64
  */
 #include "sorting.h"
 
