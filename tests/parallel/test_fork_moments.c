@@ -57,7 +57,7 @@ Test(fork_moments, the_deque_does_not_grow)
 
 static int taken_and_joined(void *arg)
 {
-    bg_fork_frame f, g;
+    bg_fork_frame f = {0}, g = {0};
     bgi_worker *w = bgi_worker_self();
     (void)arg;
     bgi_forks_take(w); /* there is none */
@@ -100,7 +100,7 @@ Test(fork_moments, the_monitor_takes_it_without_membarrier)
 
 static int no_task_for_the_monitor(void *arg)
 {
-    bg_fork_frame f;
+    bg_fork_frame f = {0};
     bgi_worker *w = bgi_worker_self();
     (void)arg;
     bg_fork(&f, runs, INT_ARG(5));
@@ -118,7 +118,7 @@ Test(fork_moments, there_is_no_task_to_take_it)
 
 static int not_from_a_callback(void *arg)
 {
-    bg_fork_frame f;
+    bg_fork_frame f = {0};
     bgi_worker *w = bgi_worker_self();
     bg_fork(&f, runs, INT_ARG(6));
     bgi_forks_take(w);
@@ -156,7 +156,7 @@ static int stays_up(void)
 static int shares(void *arg)
 {
     bgi_worker *w = bgi_worker_self();
-    bg_fork_frame f[3];
+    bg_fork_frame f[3] = {0};
     w->patience = arg == NULL ? 0 : BG_TIME_MAX;
     (void)bgi_fetch_add(&w->sched->searching, 1);
     for (int i = 0; i < 3; i++) {
@@ -189,7 +189,7 @@ static int learns(void *arg)
 {
     bg_duration most = bgi_worker_self()->sched->config.patience;
     bgi_worker *w = bgi_worker_self();
-    bg_fork_frame f;
+    bg_fork_frame f = {0};
     (void)arg;
     CHECK(w->patience == 0);
     for (bg_duration expected = BG_US; expected < 4 * most; expected *= 2) {
@@ -221,7 +221,7 @@ Test(fork_moments, patience_is_learnt)
 static int shares_nothing(void *arg)
 {
     bgi_worker *w = bgi_worker_self();
-    bg_fork_frame f;
+    bg_fork_frame f = {0};
     (void)arg;
     w->patience = 0;
     (void)bgi_fetch_add(&w->sched->searching, 1);
@@ -258,7 +258,7 @@ static int runs_here(void *arg)
 
 static int none_on_this_stack(void *arg)
 {
-    bg_fork_frame f, g;
+    bg_fork_frame f = {0}, g = {0};
     (void)arg;
     for (int i = 0; i < 20; i++) {
         bg_fork(&f, runs_here, bg_self());
