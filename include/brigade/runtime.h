@@ -37,7 +37,8 @@ typedef struct bg_run_options {
  * the first ones); where there are more workers than CPUs, they share. It pays where nothing else
  * runs, and harms where something does. The thread that calls bg_run is bound until bg_run returns.
  * Spare workers, and threads for bg_blocking, are not bound; a thread that a task makes itself
- * inherits the CPU, as threads do. Without effect in the deterministic mode.
+ * inherits the CPU, as threads do. Without effect in the deterministic mode. Where the system does
+ * not say which CPUs may be used, bg_run and bg_runtime_create return its error, and start nothing.
  */
 
 /*
@@ -100,7 +101,7 @@ typedef struct bg_stats {
     unsigned blocking_idle;      /* of these, those that have nothing to do */
     uint64_t blocking_queued;    /* calls that wait for a thread */
     uint64_t blocking_abandoned; /* calls that run and that nobody waits for any more */
-    uint64_t searches_failed;    /* times a worker looked at all others and found nothing */
+    uint64_t searches_failed; /* times a worker looked at all others and found nothing to steal */
 } bg_stats;
 
 /*

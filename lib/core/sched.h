@@ -25,6 +25,8 @@
  *   leader_until  until when it will sleep, INT64_MIN.. while it is being worked out (core/park.c).
  *
  *   held_up    a worker is stuck: stored by the monitor (release), read by searchers (acquire).
+ *   place      where a worker is: stored by itself, read by thieves, who look at near ones first.
+ *              Relaxed: a hint (core/steal.c).
  *   robbed     its next slot was taken: stored by thieves, taken back by the worker (core/steal.c).
  *              Relaxed: a hint.
  *   budget     counted down by its worker with plain stores; the monitor may store 1, which the
@@ -109,14 +111,14 @@ typedef struct bgi_worker {
     bgi_thread thread;
     int has_thread;
     bgi_atomic tid; /* the kernel's number of the thread; stored once by it, read by the monitor */
-    bgi_atomic held_up; /* the monitor: it is stuck; whoever searches may settle its timers */
-    bgi_atomic robbed;  /* a thief has taken its next slot (core/steal.c) */
-    bgi_atomic place;   /* where it was when it last searched (arch/topology.h); a hint */
-    bgi_lock own_lock;  /* of what follows, and of `own` for all but its fast paths */
-    bgi_atomic
-        in_callback;      /* its own: what it forks now cannot be waited for; read by the monitor */
-    bg_time forked_at;    /* its own: when `own` began to be not empty, if others waited then */
-    bg_duration patience; /* its own: so old are its forks before somebody is woken for them */
+    bgi_atomic held_up;     /* the monitor: it is stuck; whoever searches may settle its timers */
+    bgi_atomic robbed;      /* a thief has taken its next slot (core/steal.c) */
+    bgi_atomic place;       /* where it was when it last searched (arch/topology.h); a hint */
+    bgi_lock own_lock;      /* of what follows, and of `own` for all but its fast paths */
+    bgi_atomic in_callback; /* its own: what it forks now cannot be waited for; read by the monitor,
+                               partner: `newest` */
+    bg_time forked_at;      /* its own: when `own` began to be not empty, if others waited then */
+    bg_duration patience;   /* its own: so old are its forks before somebody is woken for them */
     bg_detail_fork *taken; /* the oldest of `own`, which has been given a task meanwhile; or NULL */
     /* The monitor's. */
     bgi_word seen_tick;

@@ -25,7 +25,7 @@
  *   F6  `taken` is the oldest of the list, or has just left it by the fast path of a join whose
  *       look at `attention` is yet to come; it has a task.
  *
- * `attention`, who moves it
+ * `attention`, who moves it; it begins as WANTED, without membarrier as TAKEN
  *   0 -> WANTED        who has nothing to do (compare-and-swap)
  *   any -> TAKEN       the monitor, under the lock
  *   WANTED, TAKEN -> 0 the owner, under the lock, who then fences and looks who is idle
@@ -46,9 +46,10 @@
  * goes on, which therefore changes them under the lock as long as it has forks (task/local.c).
  *
  * Partners: newest (release, on the paths without the lock) -> the monitor's look (acquire): the
- * fork, its function and its arguments. What others find in the task they find through the deque or
- * the injector. done: FORK -> LIVE or DETACHED only says who runs it: relaxed. LIVE -> DONE
- * (release, in the end of the task) -> the join's await (acquire): the result, and has_run.
+ * fork, its function and its arguments, whose fork it is (w->current), and in_callback. What others
+ * find in the task they find through the deque or the injector. done: FORK -> LIVE or DETACHED only
+ * says who runs it: relaxed. LIVE -> DONE (release, in the end of the task) -> the join's await
+ * (acquire): the result, and has_run.
  *
  * Patience. To wake a worker costs some microseconds, so forks that are joined sooner are better
  * not shared, and it can only be seen afterwards which those are. Each time that a shared fork is
@@ -56,8 +57,8 @@
  * next, up to config.patience; each time that it pays, half as old; and when the monitor has had to
  * take one, it shares at once again: there may be no further fork for long.
  *
- * For tests `steal_forks` has each fork become a task at once, which only its own stack will do
- * for, not that of who joins it.
+ * For tests `steal_forks` has each fork become a task at once, LIVE from the beginning, so that it
+ * runs on a stack of its own and never on that of who joins it.
  *
  * Dropped: thieves that take from the list themselves, as the monitor does: a fence in every thread
  * for each steal costs more than a word to an owner who forks all the time.

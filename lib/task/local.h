@@ -8,10 +8,12 @@
  *
  * `refs`: how many tasks have the array. With more than one nobody writes it: who sets a value goes
  * on with a copy. With one, that task does as it likes, since only it could let another have it.
- *   retain    the running task that has it, for one that it spawns, or the monitor for a fork of
- * that task (under the lock of its forks); relaxed: it is not read for it release   fetch_sub, with
- * release: what was read before is over -> whoever then finds 1, in a set (load, acquire), or was
- * the last (acquire), and writes or frees
+ *
+ *   retain: the running task that has it, for one that it spawns; or the monitor, for a fork of
+ * that task, under the lock of its forks. Relaxed: it is not read for it.
+ *
+ *   release: fetch_sub, with release: what was read before is over -> whoever then finds 1, in a
+ * set (load, acquire), or was the last (acquire), and writes or frees.
  *
  * Whether any task of a runtime has ever set a value stands in the runtime (`locals`, 0 -> 1, both
  * relaxed). A spawn looks there first, at a word beside others it needs, and goes no further

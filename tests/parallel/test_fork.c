@@ -12,6 +12,8 @@
 #include "stolen.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 
 static BG_TASK(long, fib, (int, n))
 {
@@ -286,6 +288,52 @@ Test(fork, locals_come_along)
     {
         RUN(locals_come_along, NULL, .workers = w);
     }
+}
+
+static int some_colour[2];
+static bgi_atomic over;
+
+static int sees_some_colour(void *arg)
+{
+    const int *c = bg_local_get(&colour);
+    (void)arg;
+    return c == &some_colour[0] || c == &some_colour[1];
+}
+
+/* As the monitor does, at any time. */
+static void *takes(void *worker)
+{
+    while (bgi_load_acquire(&over) == 0) {
+        bgi_forks_take(worker);
+        (void)sched_yield();
+    }
+    return NULL;
+}
+
+static int sets_locals_while_taken_from(void *arg)
+{
+    pthread_t taker;
+    bg_fork_frame f;
+    (void)arg;
+    bgi_store(&over, 0);
+    CHECK(pthread_create(&taker, NULL, takes, bgi_worker_self()) == 0);
+    for (int i = 0; i < MANY(2000); i++) {
+        CHECK(bg_local_set(&colour, &some_colour[0]) == 0);
+        bg_fork(&f, sees_some_colour, NULL);
+        for (int k = 0; k < 10; k++) {
+            CHECK(bg_local_set(&colour, &some_colour[k % 2]) == 0);
+        }
+        CHECK(bg_join(&f) == 1);
+    }
+    bgi_store_release(&over, 1);
+    CHECK(pthread_join(taker, NULL) == 0);
+    return 0;
+}
+
+Test(fork, locals_are_set_as_the_monitor_takes)
+{
+    RUN(sets_locals_while_taken_from, NULL, .workers = 1);
+    RUN(sets_locals_while_taken_from, NULL, .workers = 4);
 }
 
 /* Needs more than the stacks of other tasks have. */

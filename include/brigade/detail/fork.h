@@ -2,7 +2,8 @@
  * How a fork is made and joined without a call. Not for direct use.
  *
  * What a task has forked, and nobody else may have yet, hangs in a list of its worker, the newest
- * last. Only the task that runs there writes to it. lib/parallel/fork.c says the rest.
+ * last. Only the task that runs there writes to it. lib/parallel/fork.c says the rest: there is the
+ * partner of each atomic access here, by way of lib/base/atomic.h, which no public header may need.
  */
 #ifndef BRIGADE_DETAIL_FORK_H
 #define BRIGADE_DETAIL_FORK_H
