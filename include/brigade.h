@@ -14,6 +14,7 @@
 #include <brigade/fork.h>
 #include <brigade/future.h>
 #include <brigade/group.h>
+#include <brigade/io.h>
 #include <brigade/local.h>
 #include <brigade/parallel.h>
 #include <brigade/pipeline.h>
