@@ -75,12 +75,13 @@ BG_API int bg_write_all(int fd, const void *buffer, size_t size, size_t *done);
 BG_API ssize_t bg_read_all(int fd, void *buffer, size_t size, size_t *done);
 
 /*
- * recv(2), send(2) and their like, with their flags, for sockets (else -ENOTSOCK). With
+ * recv(2), send(2) (bg_recv and bg_send are those of channels) and their like, with their flags,
+ * for sockets (else -ENOTSOCK). With
  * MSG_DONTWAIT they never suspend: -EAGAIN. MSG_NOSIGNAL is always added. MSG_WAITALL is ignored:
  * see bg_read_all. Descriptors that are passed on arrive by bg_recvmsg; give it MSG_CMSG_CLOEXEC.
  */
-BG_API ssize_t bg_recv(int fd, void *buffer, size_t size, int flags);
-BG_API ssize_t bg_send(int fd, const void *buffer, size_t size, int flags);
+BG_API ssize_t bg_fd_recv(int fd, void *buffer, size_t size, int flags);
+BG_API ssize_t bg_fd_send(int fd, const void *buffer, size_t size, int flags);
 BG_API ssize_t bg_recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *from,
                            socklen_t *from_size);
 BG_API ssize_t bg_sendto(int fd, const void *buffer, size_t size, int flags,

@@ -46,6 +46,8 @@ typedef struct bg_run_options {
  * the calling thread and .workers - 1 others, and returns what it returned.
  *
  * When main returns, the tasks still alive are cancelled and waited for; then the threads end.
+ * SIGPIPE is blocked meanwhile on the calling thread, and all signals on the others: a task that
+ * writes to a pipe nobody reads gets -EPIPE.
  * From a plain thread; blocks it. Returns -EINVAL for options that are not valid and -ENOMEM or
  * -EAGAIN when memory or threads cannot be had: in these cases nothing was started. -EBUSY from
  * within a task: use bg_spawn there. With a seed also -EDEADLK: see brigade/explore.h, as for the

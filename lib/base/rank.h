@@ -17,6 +17,7 @@
 /*
  * The ranks, lowest first: all that may be held when a lock is taken stands above it here. Who
  * takes another one inside, by the code there is:
+ *   tables     wait queue, injector, then eventcount: a close wakes who waits, in all runtimes
  *   gate       wait queue: who was cancelled looks for its node
  *   wait queue timers, injector, then eventcount: a wait with a deadline; a group wakes its members
  *   timers     injector, then eventcount: a timer wakes a task of another runtime
@@ -24,6 +25,7 @@
  * Everybody else takes nothing inside; their order is for those to come.
  */
 enum bgi_rank {
+    BGI_RANK_FD_TABLES = 2, /* of descriptors, of all runtimes */
     BGI_RANK_WAITQ_GATE = 4,
     BGI_RANK_WAITQ = 5,
     BGI_RANK_FORKS = 7,

@@ -145,7 +145,7 @@ static void lend_spare(bgi_sched *s)
                 return; /* its timers have just called it up */
             }
             (void)bgi_fetch_add(&s->spares_active, 1);
-            bgi_ec_kick(&w->node);
+            bgi_wake_worker(w);
         } else if (state == BGI_ABSENT) {
             if (bgi_worker_prepare(s, i) != 0) {
                 return; /* no memory for one: the next look tries again */
@@ -203,6 +203,9 @@ static int serve_timers(bgi_worker *w)
     size_t n = 0;
 
     (void)bgi_worker_run_timers(w);
+    if (w->sched->driver->ops->poll != NULL) {
+        (void)w->sched->driver->ops->poll(w->sched->driver, w, w);
+    }
     if (bgi_runq_size(&w->queue) >= BGI_TIMERS_BATCH / 2) {
         return 1;
     }
@@ -239,7 +242,7 @@ int bgi_spare_retire(bgi_worker *w)
             break;
         }
         if (!bgi_timers_unsettled(&w->timers)) { /* a callback may have started some */
-            bgi_ec_wait(&w->node, bgi_timers_next(&w->timers));
+            s->driver->ops->wait(s->driver, w, bgi_timers_next(&w->timers));
         }
     }
     return 1;
@@ -257,7 +260,7 @@ int bgi_monitor_look(bgi_sched *s)
     bgi_word used = bgi_load_acquire(&s->used);
     bg_time now = bgi_clock_now();
     bgi_word stuck = 0;
-    unsigned awake = 0, free = 0;
+    unsigned awake = 0;
     int injected = bgi_injector_size(&s->injector) != 0;
     int help = 0, overdue = 0;
 
@@ -269,14 +272,16 @@ int bgi_monitor_look(bgi_sched *s)
         bgi_stall_look(w, is_stuck);
         stuck += (bgi_word)is_stuck;
         awake += state == BGI_ACTIVE;
-        free += state == BGI_IDLE || (state == BGI_ACTIVE && !is_stuck);
         help |= waits_behind(w, now) && is_stuck;
+        int pending = state == BGI_ACTIVE && s->driver->ops->poll != NULL &&
+                      s->driver->ops->pending(s->driver, w);
+        help |= pending && is_stuck;
         if (is_stuck && s->workers > 1 && bgi_ec_waiting(&s->idle) != 0 &&
             s->config.take_fork != NULL) {
             s->config.take_fork(w);
         }
         overdue |= state == BGI_IDLE && bgi_timers_next(&w->timers) <= now - OVERDUE;
-        if (state == BGI_ACTIVE && (injected || bgi_timers_next(&w->timers) <= now)) {
+        if (state == BGI_ACTIVE && (injected || pending || bgi_timers_next(&w->timers) <= now)) {
             hurry(w);
         }
     }
@@ -285,15 +290,12 @@ int bgi_monitor_look(bgi_sched *s)
         recall_spares(s);
     }
     help |= stuck != 0 && injected;
-    help |= stuck != 0 && free == 0 && s->driver->ops->poll != NULL;
 
     /* Nobody leads, and nobody who is awake will: the last leader went on to run something, or was
      * a spare that retired. Whoever is woken finds nothing, sleeps again, and leads. */
     int leaderless = bgi_load(&s->leader) == 0 && bgi_ec_waiting(&s->idle) != 0;
     bg_time earliest = leaderless ? bgi_earliest_timer(s) : BG_TIME_MAX;
-    leaderless =
-        earliest <= now ||
-        (awake == 0 && (earliest != BG_TIME_MAX || (leaderless && s->driver->ops->poll != NULL)));
+    leaderless = earliest <= now || (awake == 0 && earliest != BG_TIME_MAX);
     s->unhelped = help || leaderless || overdue ? s->unhelped + 1 : 0;
     if (s->unhelped != 0) {
         if (bgi_ec_waiting(&s->idle) != 0) {

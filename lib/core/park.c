@@ -6,8 +6,9 @@
  * the last to leave the search it then wakes the next worker. One that was not searching, since
  * enough others do, goes round and pauses: what it saw is about to be taken.
  *
- * The first idle worker takes the role of leader: it sleeps until the earliest timer of all and,
- * when the driver has descriptors, polls them. The others sleep without an end.
+ * All of them sleep in the driver, each for what it has asked the system for. The first idle worker
+ * takes the role of leader: it sleeps until the earliest timer of all. The others sleep without an
+ * end. What the driver has found is in the sleeper's run queue when it wakes.
  *
  * The leader's deadline. A worker that is awake looks after its own timers. When it goes to sleep
  * and is not the leader, somebody who is has to know its earliest timer:
@@ -33,7 +34,7 @@ static void default_wait(bgi_driver *d, bgi_worker *w, bg_time deadline)
     bgi_ec_wait(&w->node, deadline);
 }
 
-static const struct bgi_driver_ops default_ops = {"futex", default_wait, NULL, NULL};
+static const struct bgi_driver_ops default_ops = {"futex", default_wait, NULL, NULL, NULL, NULL};
 
 bgi_driver bgi_driver_default = {&default_ops};
 
@@ -76,7 +77,7 @@ static void lead(bgi_worker *w)
 {
     bgi_sched *s = w->sched;
     bgi_store(&s->leader_until, WORKING_OUT);
-    bgi_fence_full(); /* partners: in bgi_ec_prepare of the others; in bgi_notify, for drivers */
+    bgi_fence_full(); /* partner: in bgi_ec_prepare of the others */
     bg_time until = bgi_earliest_timer(s);
     bgi_store(&s->leader_until, (bgi_word)until);
     s->driver->ops->wait(s->driver, w, until);
@@ -130,7 +131,7 @@ void bgi_park(bgi_worker *w)
             lead(w);
             bgi_store_release(&s->leader, 0);
         } else {
-            bgi_ec_wait(&w->node, BG_TIME_MAX);
+            s->driver->ops->wait(s->driver, w, BG_TIME_MAX);
         }
     }
     bgi_store_release(&w->state, BGI_ACTIVE);
@@ -145,5 +146,8 @@ void bgi_park(bgi_worker *w)
     }
     if (led) {
         hand_over(w);
+    }
+    if (s->workers > 1 && bgi_runq_size(&w->queue) > 1) {
+        bgi_notify(s); /* for what the driver has found beside what this worker runs next */
     }
 }

@@ -363,6 +363,14 @@ static void run(bgi_worker *w, bgi_item *item)
     }
 }
 
+/* Nothing can run: what has come from outside can, before the clock moves on. */
+static int play_driver(bgi_sched *s, bgi_worker *first, int wait)
+{
+    const struct bgi_driver_ops *ops = s->driver->ops;
+    bgi_worker_tls = first;
+    return ops->play != NULL && ops->play(s->driver, first, wait) != 0;
+}
+
 /* Nothing can run: has the clock move on. 0 when no timer is set. */
 static int advance(bgi_sched *s)
 {
@@ -424,7 +432,7 @@ void bgi_sim_run(bgi_sched *s)
         unsigned i = pick_player(sim, anything_to_take(s));
         if (i != sim->players) {
             step(s, i);
-        } else if (!advance(s)) {
+        } else if (!play_driver(s, first, 0) && !advance(s) && !play_driver(s, first, 1)) {
             bgi_worker_tls = first;
             if (!s->config.dead_end(s)) {
                 break;

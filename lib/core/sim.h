@@ -25,7 +25,9 @@
  * would wait for ever: after STEPS_WITHOUT_TIME steps the clock moves all the same, to the next
  * timer or by a millisecond.
  *
- * When nothing can run and no timer is set nothing ever will: the owner is asked (dead_end).
+ * When nothing can run the driver is asked before the clock moves: descriptors are real. When no
+ * timer is set either, it waits for them; when nobody waits for any, nothing will ever run: the
+ * owner is asked (dead_end).
  */
 #ifndef BGI_SIM_H
 #define BGI_SIM_H

@@ -143,6 +143,25 @@ static bgi_item *steal_at(bgi_worker *w, unsigned distance, struct full *full)
     return NULL;
 }
 
+/* What has come from outside for those that are held up, to the worker's own queue. */
+static size_t poll_for_others(bgi_worker *w)
+{
+    bgi_sched *s = w->sched;
+    const struct bgi_driver_ops *ops = s->driver->ops;
+    size_t n = 0;
+    if (ops->poll == NULL || bgi_likely(bgi_load(&s->stuck) == 0)) {
+        return 0;
+    }
+    bgi_word used = bgi_load_acquire(&s->used);
+    for (bgi_word i = 0; i < used; i++) {
+        bgi_worker *v = &s->worker[i];
+        if (v != w && bgi_load_acquire(&v->held_up) && ops->pending(s->driver, v)) {
+            n += ops->poll(s->driver, w, v);
+        }
+    }
+    return n;
+}
+
 /* Fires the timers of others that are due, or whose owner is stuck before it settled them. */
 static bgi_item *steal_timers(bgi_worker *w)
 {
@@ -165,10 +184,10 @@ static bgi_item *steal_timers(bgi_worker *w)
             (void)bgi_timers_run(w, &v->timers, 0, now, BGI_TIMERS_BATCH, &fired);
         }
     }
-    if (fired == 0) {
+    bgi_count_owned(&w->fired, fired);
+    if (fired + poll_for_others(w) == 0) {
         return NULL;
     }
-    bgi_count_owned(&w->fired, fired);
     if (s->workers > 1 && bgi_runq_size(&w->queue) > 1) {
         bgi_notify(s);
     }

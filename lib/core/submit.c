@@ -14,10 +14,7 @@ static int wake_one(bgi_sched *s)
     }
     bgi_worker *w = BGI_CONTAINER_OF(node, bgi_worker, node);
     if (s->driver->ops->wake != NULL) {
-        bgi_fence_full(); /* partner: lead()'s, after which the driver looks at the node */
-        if (bgi_load(&s->leader) == w->index + 1U) {
-            s->driver->ops->wake(s->driver, w);
-        }
+        s->driver->ops->wake(s->driver, w);
     }
     return 1;
 }

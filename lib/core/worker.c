@@ -85,7 +85,7 @@ static bgi_item *look_around(bgi_worker *w)
 #endif
     (void)bgi_worker_run_timers(w);
     if (s->driver->ops->poll != NULL) {
-        (void)s->driver->ops->poll(s->driver, w);
+        (void)s->driver->ops->poll(s->driver, w, w);
     }
     return bgi_injector_size(&s->injector) != 0 ? take_injected(w) : NULL;
 }
@@ -93,6 +93,14 @@ static bgi_item *look_around(bgi_worker *w)
 static bgi_item *take_fork(bgi_worker *w)
 {
     return bgi_deque_size(&w->forks) == 0 ? NULL : bgi_deque_take(&w->forks);
+}
+
+/* Before a worker that is not alone searches, which takes a while: what has come for itself. */
+static int poll_first(bgi_worker *w)
+{
+    bgi_sched *s = w->sched;
+    return s->driver->ops->poll != NULL && s->workers > 1 &&
+           s->driver->ops->poll(s->driver, w, w) != 0;
 }
 
 /* The next item to run; NULL when the scheduler stops. May sleep. */
@@ -123,7 +131,7 @@ static bgi_item *next_item(bgi_worker *w)
         }
         if (item == NULL) {
             item = take_injected(w);
-            if (item == NULL && !bgi_worker_run_timers(w)) {
+            if (item == NULL && !bgi_worker_run_timers(w) && !poll_first(w)) {
                 item = bgi_search(w);
                 if (item == NULL) {
                     bgi_park(w);
@@ -147,14 +155,37 @@ void bgi_worker_locate(bgi_worker *w)
 struct thread_before {
     bgi_worker *worker;
     int slack;
-    bgi_cpu_set cpus; /* empty: it has not been bound */
+    bgi_cpu_set cpus;  /* empty: it has not been bound */
+    int holds_sigpipe; /* SIGPIPE was not blocked, and is not pending */
 };
+
+/* A task that writes to a pipe nobody reads gets -EPIPE, on whichever worker: on the others all
+ * signals are blocked. */
+static int hold_sigpipe(void)
+{
+    sigset_t pipe, before;
+    (void)sigemptyset(&pipe);
+    (void)sigaddset(&pipe, SIGPIPE);
+    return pthread_sigmask(SIG_BLOCK, &pipe, &before) == 0 && !sigismember(&before, SIGPIPE);
+}
+
+/* What tasks have raised meanwhile is not the program's. */
+static void let_go_of_sigpipe(void)
+{
+    static const struct timespec at_once = {0, 0};
+    sigset_t pipe;
+    (void)sigemptyset(&pipe);
+    (void)sigaddset(&pipe, SIGPIPE);
+    (void)sigtimedwait(&pipe, NULL, &at_once);
+    (void)pthread_sigmask(SIG_UNBLOCK, &pipe, NULL);
+}
 
 static void become_worker(bgi_worker *w, struct thread_before *before)
 {
     before->worker = bgi_worker_tls;
     before->slack = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
     before->cpus.size = 0;
+    before->holds_sigpipe = hold_sigpipe();
     bgi_worker_tls = w;
     if (w->cpu >= 0) {
         bgi_cpu_bind(w->cpu, &before->cpus);
@@ -174,6 +205,9 @@ static void leave_worker(bgi_worker *w, const struct thread_before *before)
         (void)prctl(PR_SET_TIMERSLACK, (unsigned long)before->slack, 0, 0, 0);
     }
     (void)bgi_cpu_set_use(&before->cpus);
+    if (before->holds_sigpipe) {
+        let_go_of_sigpipe();
+    }
     bgi_worker_tls = before->worker;
 }
 

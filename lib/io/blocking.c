@@ -94,6 +94,34 @@ static int call_here(bg_runtime *rt, bgi_job *j)
     return result;
 }
 
+int bgi_blocking_through(bg_task *self, bg_fn fn, void *arg)
+{
+    bgi_waiter *waiter = &self->waiter;
+    bg_runtime *rt = bgi_task_runtime(self);
+    bgi_job job = {.fn = fn, .arg = arg, .waiter = waiter, .name = bg_task_name(self)};
+
+    if (bgi_unlikely(rt->sched->sim != NULL)) {
+        (void)fn(arg);
+        bgi_sim_point(rt->sched);
+        return 0;
+    }
+    bgi_pool *p = bgi_blocking_pool(rt);
+    if (bgi_unlikely(p == NULL)) {
+        return -ENOMEM;
+    }
+    job.result = 0;
+    bgi_pool_submit(p, &job);
+    bgi_suspend(commit_call, waiter);
+    if (bgi_unlikely(bgi_waiter_reason(waiter) == BGI_REASON_CANCELLER)) {
+        int why = bgi_wait_failure(waiter);
+        if (bgi_pool_withdraw(p, &job) == BGI_JOB_QUEUED) {
+            return why;
+        }
+        bgi_waiter_await_signal(waiter);
+    }
+    return job.result; /* its own failure to be called, or 0 from fn */
+}
+
 static int call(bg_task *self, bg_fn fn, void *arg, const void *copy, size_t size)
 {
     if (bgi_unlikely(self == NULL || fn == NULL)) {

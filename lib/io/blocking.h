@@ -16,6 +16,11 @@ bgi_pool *bgi_blocking_pool(bg_runtime *rt);
 /* The running task waits for its job, which was submitted. Takes it, in every case. */
 int bgi_blocking_wait(bg_task *self, bgi_pool *p, bgi_job *j);
 
+/* fn(arg) on a thread of the pool, for the running task; not given up once it has begun, so that
+ * arg may point into the caller's stack. 0; or what ended the wait before, -ENOMEM or -EAGAIN, and
+ * it was not called. fn's result is dropped. */
+int bgi_blocking_through(bg_task *self, bg_fn fn, void *arg);
+
 /* The end of the runtime: no task lives, no worker runs. Waits for what was abandoned. */
 void bgi_blocking_end(bg_runtime *rt);
 

@@ -223,6 +223,18 @@ enum bgi_job_state bgi_pool_give_up(bgi_pool *p, bgi_job *j)
     return state;
 }
 
+enum bgi_job_state bgi_pool_withdraw(bgi_pool *p, bgi_job *j)
+{
+    bgi_lock_acquire(&p->lock);
+    enum bgi_job_state state = j->state;
+    if (state == BGI_JOB_QUEUED) {
+        bgi_list_unlink(&j->link);
+        p->queued--;
+    }
+    bgi_lock_release(&p->lock);
+    return state;
+}
+
 static size_t length(const struct bgi_list *head)
 {
     const struct bgi_list *l;

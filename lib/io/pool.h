@@ -103,6 +103,10 @@ void bgi_pool_submit(bgi_pool *p, bgi_job *j);
  * come, and the job is the caller's after it. */
 enum bgi_job_state bgi_pool_give_up(bgi_pool *p, bgi_job *j);
 
+/* Likewise, but one that runs is not abandoned: QUEUED: it is the caller's, unserved. Else one
+ * signal comes, or has come. */
+enum bgi_job_state bgi_pool_withdraw(bgi_pool *p, bgi_job *j);
+
 /* The runtime is to end, and tasks still live, a moment after the last call of this, or the first:
  * says on stderr, now and then, which calls run that somebody waits for in spite of it. One thread,
  * which has ended before bgi_pool_end. */

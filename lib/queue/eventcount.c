@@ -61,6 +61,11 @@ void bgi_ec_wait(bgi_ec_node *node, bg_time deadline)
     }
 }
 
+void bgi_ec_awake(bgi_ec_node *node)
+{
+    (void)bgi_cas(&node->word, NOTIFIED, EMPTY); /* acquire, as above */
+}
+
 void bgi_ec_kick(bgi_ec_node *node)
 {
     /* A read-modify-write even from NOTIFIED to NOTIFIED: either it comes before the sleeper's

@@ -65,6 +65,15 @@ int bgi_ec_cancel(bgi_eventcount *ec, bgi_ec_node *node);
  * was never announced can wait for a kick as well. */
 void bgi_ec_wait(bgi_ec_node *node, bg_time deadline);
 
+/* For a wait elsewhere, in place of bgi_ec_wait: whether the node has been notified or kicked; and,
+ * after the wait, that this has been seen. */
+BGI_INLINE int bgi_ec_notified(const bgi_ec_node *node)
+{
+    return bgi_load_acquire(&node->word) != 0;
+}
+
+void bgi_ec_awake(bgi_ec_node *node);
+
 /* How many are announced. A submitter reads it after its fence; else it is a hint. */
 BGI_INLINE bgi_word bgi_ec_waiting(const bgi_eventcount *ec)
 {

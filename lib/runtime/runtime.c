@@ -7,6 +7,7 @@
  */
 #include "arch/cpu.h"
 #include "io/blocking.h"
+#include "io/io.h"
 #include "observe/deadlock.h"
 #include "parallel/fork.h"
 #include "runtime/seed.h"
@@ -81,6 +82,9 @@ static void release(bg_runtime *rt)
 {
     if (rt->sched != NULL) {
         bgi_sched_destroy(rt->sched);
+    }
+    if (rt->io != NULL) {
+        bgi_io_destroy(rt->io);
     }
     bgi_task_chunks_free(rt);
     bgi_free(rt->cache);
@@ -179,6 +183,10 @@ static int create(bg_runtime **out, const bg_run_options *options)
     rt->cache = bgi_aligned_alloc(BGI_FALSE_SHARING_RANGE, caches);
     r = rt->cache == NULL ? -ENOMEM : 0;
     if (r == 0) {
+        r = bgi_io_create(&rt->io, config.workers + config.spares, options->seed != 0);
+    }
+    if (r == 0) {
+        config.driver = &rt->io->driver;
         memset(rt->cache, 0, caches);
         r = bgi_sched_create(&rt->sched, &config);
     }

@@ -191,7 +191,7 @@ static BGI_NOINLINE BGI_RETURN_BY_JUMP int wait(bg_chan *ch, enum bgi_door_way w
 /* ---- send ---- */
 
 /* Without a wait, or -EAGAIN, and inside still if that is to be followed by one. */
-BGI_INLINE int send(bg_chan *ch, const void *item, enum bgi_door_way *way, int stay)
+BGI_INLINE int send_to(bg_chan *ch, const void *item, enum bgi_door_way *way, int stay)
 {
     bgi_chan_node *partner;
     *way = bgi_door_enter(&ch->door, bgi_worker_self());
@@ -218,7 +218,7 @@ int bg_send(bg_chan *ch, const void *item)
     if (bgi_unlikely(ch == NULL || (item == NULL && ch->elem_size != 0))) {
         return -EINVAL;
     }
-    r = send(ch, item, &way, 1);
+    r = send_to(ch, item, &way, 1);
     return r == -EAGAIN ? wait(ch, way, w, (void *)(uintptr_t)item, BGI_CHAN_SEND) : r;
 }
 
@@ -229,12 +229,12 @@ int bg_try_send(bg_chan *ch, const void *item)
         return -EINVAL;
     }
     bgi_task_point();
-    return send(ch, item, &way, 0);
+    return send_to(ch, item, &way, 0);
 }
 
 /* ---- receive ---- */
 
-BGI_INLINE int recv(bg_chan *ch, void *item, enum bgi_door_way *way, int stay)
+BGI_INLINE int receive(bg_chan *ch, void *item, enum bgi_door_way *way, int stay)
 {
     bgi_chan_node *partner;
     const void *from;
@@ -262,7 +262,7 @@ int bg_recv(bg_chan *ch, void *item)
     if (bgi_unlikely(ch == NULL)) {
         return -EINVAL;
     }
-    r = recv(ch, item, &way, 1);
+    r = receive(ch, item, &way, 1);
     return r == -EAGAIN ? wait(ch, way, w, item, BGI_CHAN_RECV) : r;
 }
 
@@ -273,7 +273,7 @@ int bg_try_recv(bg_chan *ch, void *item)
         return -EINVAL;
     }
     bgi_task_point();
-    return recv(ch, item, &way, 0);
+    return receive(ch, item, &way, 0);
 }
 
 /* ---- close ---- */

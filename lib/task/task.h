@@ -127,6 +127,7 @@ struct bg_runtime {
     unsigned deadlocks;        /* of the deterministic mode */
     bgi_atomic blocking;       /* the pool for blocking calls, once there was one (io/blocking.c) */
     unsigned blocking_threads; /* how many it may have */
+    struct bgi_io *io;         /* descriptors (io/io.h) */
 };
 
 BGI_INLINE bg_task *bgi_task_of(bgi_fiber *f)

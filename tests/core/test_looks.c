@@ -521,14 +521,24 @@ Test(looks, a_retired_spare_settles_what_its_callbacks_start)
 
 /* ---- one look at everybody ---- */
 
-static size_t poll_nothing(bgi_driver *d, bgi_worker *w)
+static size_t poll_nothing(bgi_driver *d, bgi_worker *w, bgi_worker *of)
 {
     (void)d;
     (void)w;
+    (void)of;
     return 0;
 }
 
-static const struct bgi_driver_ops polling_ops = {"polling", NULL, NULL, poll_nothing};
+static bgi_worker *has_events; /* whose events wait */
+
+static int is_pending(bgi_driver *d, bgi_worker *of)
+{
+    (void)d;
+    return of == has_events;
+}
+
+static const struct bgi_driver_ops polling_ops = {"polling",    NULL,       NULL,
+                                                  poll_nothing, is_pending, NULL};
 static bgi_driver polling = {&polling_ops};
 
 /* One worker that is stuck, whatever is looked at. */
@@ -547,38 +557,40 @@ static void sleep_announced(bgi_sched *s, unsigned i)
     bgi_ec_prepare(&s->idle, &s->worker[i].node);
 }
 
-Test(looks, with_descriptors_one_must_be_left_to_poll)
+Test(looks, who_is_stuck_is_helped_when_its_events_wait)
 {
     bgi_sched *s = with_retired_spares();
+    has_events = NULL;
+    s->driver = &polling;
     get_stuck(s, 0);
     cr_assert(bgi_monitor_look(s));
     cr_assert_eq(bgi_load(&s->stuck), 1);
     cr_assert_eq(bgi_load(&s->worker[0].held_up), 1);
     cr_assert_eq(bgi_load(&s->spares_active), 0, "nothing waits for it");
-    s->driver = &polling;
+    has_events = &s->worker[0];
     cr_assert(bgi_monitor_look(s));
-    cr_assert_eq(bgi_load(&s->spares_active), 1, "nobody else can poll");
+    cr_assert_eq(bgi_load(&s->spares_active), 1, "nobody else polls for it");
     cr_assert(bgi_monitor_look(s));
     cr_assert_eq(bgi_load(&s->spares_active), 1, "now there is one");
     bgi_sched_destroy(s);
 }
 
-Test(looks, with_descriptors_and_one_that_is_free_no_spare_is_needed)
+Test(looks, who_is_busy_is_hurried_when_its_events_wait)
 {
     own_clock();
-    bgi_sched *s = rig_create(2, 1);
+    bgi_sched *s = rig_create(2, 0);
     s->driver = &polling;
-    cr_assert_eq(bgi_worker_prepare(s, 2), 0);
-    bgi_store(&s->worker[2].state, BGI_RETIRED);
-    bgi_store(&s->used, 3);
-    get_stuck(s, 0);
+    has_events = &s->worker[1];
+    bgi_store(&s->worker[0].state, BGI_ACTIVE);
     bgi_store(&s->worker[1].state, BGI_ACTIVE);
     cr_assert(bgi_monitor_look(s));
-    cr_assert_eq(bgi_load(&s->stuck), 1);
-    cr_assert_eq(bgi_load(&s->spares_active), 0, "the other one will poll");
-    bgi_store(&s->worker[0].tick, 9);
-    cr_assert(bgi_monitor_look(s));
+    cr_assert_eq(bgi_load(&s->worker[0].budget), BGI_BUDGET);
+    cr_assert_eq(bgi_load(&s->worker[1].budget), 1, "it looks around after this item");
     cr_assert_eq(bgi_load(&s->stuck), 0);
+    bgi_store(&s->worker[1].budget, BGI_BUDGET);
+    bgi_store(&s->worker[1].state, BGI_IDLE);
+    cr_assert(bgi_monitor_look(s));
+    cr_assert_eq(bgi_load(&s->worker[1].budget), BGI_BUDGET, "who sleeps sleeps in them");
     bgi_sched_destroy(s);
 }
 
@@ -656,11 +668,9 @@ Test(looks, somebody_leads)
     (void)bgi_timers_run(&s->worker[0], &s->worker[0].timers, 1, time_now, 1, &fired);
     cr_assert_not(look_wakes(s, 1));
     s->driver = &polling;
-    cr_assert_not(look_wakes(s, 1), "the one that is awake polls");
+    has_events = NULL;
     bgi_store(&s->worker[1].state, BGI_IDLE);
-    cr_assert(look_wakes(s, 1), "somebody must wait for the descriptors");
-    bgi_store(&s->leader, 2);
-    cr_assert_not(look_wakes(s, 0));
+    cr_assert_not(look_wakes(s, 0), "who sleeps waits for its own descriptors, leader or not");
     bgi_sched_destroy(s);
 }
 

@@ -544,30 +544,27 @@ static unsigned driver_wakes;
 static void count_wakes(bgi_driver *d, bgi_worker *w)
 {
     (void)d;
-    cr_expect_eq(bgi_load(&here->leader), w->index + 1);
+    cr_expect_eq(w, &here->worker[0]);
+    cr_expect(bgi_ec_notified(&w->node));
     driver_wakes++;
 }
 
-Test(moments, the_driver_is_told_when_its_poller_is_woken)
+Test(moments, the_driver_is_told_who_is_woken)
 {
-    static const struct bgi_driver_ops ops = {"counting", NULL, count_wakes, NULL};
+    static const struct bgi_driver_ops ops = {"counting", NULL, count_wakes, NULL, NULL, NULL};
     static bgi_driver driver = {&ops};
     bgi_sched *s = new_sched(2);
     s->driver = &driver;
     sleep_announced(0);
-    bgi_store(&s->leader, 2);
-    bgi_notify(s);
-    cr_assert_eq(driver_wakes, 0, "another one waits in the driver");
-    bgi_store(&s->searching, 0);
-    sleep_announced(0);
-    bgi_store(&s->leader, 1);
     bgi_notify(s);
     cr_assert_eq(driver_wakes, 1);
+    bgi_wake_worker(&s->worker[0]);
+    cr_assert_eq(driver_wakes, 2);
     s->driver = &bgi_driver_default;
     bgi_store(&s->searching, 0);
     sleep_announced(0);
     bgi_notify(s);
-    cr_assert_eq(driver_wakes, 1, "there is none to tell");
+    cr_assert_eq(driver_wakes, 2, "there is none to tell");
     end();
 }
 

@@ -1,7 +1,7 @@
 /*
  * Sleeping: no wake-up is lost when items come one at a time to workers that all sleep, nothing
- * moves while there is nothing to do, the earliest timer of all workers ends the sleep, one worker
- * at a time waits in the driver, and nobody goes to sleep beside work.
+ * moves while there is nothing to do, the earliest timer of all workers ends the sleep, all idle
+ * workers wait in the driver, one of them as leader, and nobody goes to sleep beside work.
  */
 #include "core/sched.h"
 
@@ -289,17 +289,24 @@ Test(park, each_of_many_timers_fires_once_and_not_early)
 
 static struct {
     bgi_driver driver;
-    bgi_atomic inside, crowded, waits, wakes, polls, strange;
+    bgi_atomic inside, leaders, crowded, waits, wakes, polls, strange;
 } watched;
 
 static void watched_wait(bgi_driver *d, bgi_worker *w, bg_time deadline)
 {
-    (void)bgi_fetch_add(&watched.crowded, bgi_fetch_add(&watched.inside, 1) != 0);
+    int leads = bgi_load(&w->sched->leader) == w->index + 1U;
+    if (leads) {
+        (void)bgi_fetch_add(&watched.crowded, bgi_fetch_add(&watched.leaders, 1) != 0);
+    }
     (void)bgi_fetch_add(&watched.strange, d != &watched.driver || w != bgi_worker_self() ||
-                                              bgi_load(&w->sched->leader) != w->index + 1U);
+                                              (!leads && deadline != BG_TIME_MAX));
     (void)bgi_fetch_add(&watched.waits, 1);
+    (void)bgi_fetch_add(&watched.inside, 1);
     bgi_ec_wait(&w->node, deadline);
     (void)bgi_fetch_sub(&watched.inside, 1);
+    if (leads) {
+        (void)bgi_fetch_sub(&watched.leaders, 1);
+    }
 }
 
 static void watched_wake(bgi_driver *d, bgi_worker *w)
@@ -309,16 +316,25 @@ static void watched_wake(bgi_driver *d, bgi_worker *w)
     (void)bgi_fetch_add(&watched.wakes, 1);
 }
 
-static size_t watched_poll(bgi_driver *d, bgi_worker *w)
+static size_t watched_poll(bgi_driver *d, bgi_worker *w, bgi_worker *of)
 {
-    (void)bgi_fetch_add(&watched.strange, d != &watched.driver || w != bgi_worker_self());
+    (void)bgi_fetch_add(&watched.strange,
+                        d != &watched.driver || w != bgi_worker_self() || w != of);
     (void)bgi_fetch_add(&watched.polls, 1);
     return 0;
 }
 
-Test(park, one_at_a_time_waits_in_the_driver)
+static int watched_pending(bgi_driver *d, bgi_worker *of)
 {
-    static const struct bgi_driver_ops ops = {"watched", watched_wait, watched_wake, watched_poll};
+    (void)of;
+    (void)bgi_fetch_add(&watched.strange, d != &watched.driver);
+    return 0;
+}
+
+Test(park, all_who_are_idle_wait_in_the_driver)
+{
+    static const struct bgi_driver_ops ops = {"watched",    watched_wait,    watched_wake,
+                                              watched_poll, watched_pending, NULL};
     bgi_sched *s = NULL;
     bgi_item item = {.run = run_count};
     struct bgi_sched_config config = rig_config(4, 0);
@@ -334,7 +350,8 @@ Test(park, one_at_a_time_waits_in_the_driver)
         }
     }
     rig_idle(s);
-    RIG_UNTIL(bgi_load(&watched.inside) == 1); /* somebody has the role, whenever all are idle */
+    RIG_UNTIL(bgi_load(&watched.inside) == 4);
+    RIG_UNTIL(bgi_load(&watched.leaders) == 1); /* somebody has the role, whenever all are idle */
     rig_end(s);
     cr_assert_eq(bgi_load(&watched.crowded), 0);
     cr_assert_eq(bgi_load(&watched.strange), 0);

@@ -124,17 +124,26 @@ static void wait_in_driver(bgi_driver *d, bgi_worker *w, bg_time deadline)
     bgi_ec_wait(&w->node, deadline);
 }
 
-static size_t poll_driver(bgi_driver *d, bgi_worker *w)
+static size_t poll_driver(bgi_driver *d, bgi_worker *w, bgi_worker *of)
 {
     (void)d;
     (void)w;
+    (void)of;
     (void)bgi_fetch_add(&polled.polls, 1);
+    return 0;
+}
+
+static int nothing_pending(bgi_driver *d, bgi_worker *of)
+{
+    (void)d;
+    (void)of;
     return 0;
 }
 
 Test(worker, the_driver_is_polled_every_budget)
 {
-    static const struct bgi_driver_ops ops = {"polled", wait_in_driver, NULL, poll_driver};
+    static const struct bgi_driver_ops ops = {"polled",    wait_in_driver,  NULL,
+                                              poll_driver, nothing_pending, NULL};
     for (int way = 0; way < WAYS; way++) {
         struct bgi_sched_config config = rig_config(1, 0);
         bgi_sched *s = NULL;

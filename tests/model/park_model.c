@@ -198,7 +198,6 @@ static void bell_wait(bgi_driver *d, bgi_worker *w, bg_time deadline)
 {
     (void)d;
     (void)deadline;
-    /* What came before it was the leader only the node tells of. */
     while (bgi_load_acquire(&w->node.word) == 0 && !bgi_cas(&bell, 1, 0)) {
         (void)bgi_futex_wait(&bell, 0, -1);
     }
@@ -212,7 +211,7 @@ static void bell_wake(bgi_driver *d, bgi_worker *w)
     (void)bgi_futex_wake(&bell, 1);
 }
 
-static const struct bgi_driver_ops bell_ops = {"bell", bell_wait, bell_wake, NULL};
+static const struct bgi_driver_ops bell_ops = {"bell", bell_wait, bell_wake, NULL, NULL, NULL};
 static bgi_driver bell_driver = {&bell_ops};
 
 static void with_a_bell(void)
@@ -223,7 +222,7 @@ static void with_a_bell(void)
 }
 
 MC_MODEL(driver, .name = "park/driver_with_a_wake",
-         .says = "a leader that waits in a driver is woken there", .setup = with_a_bell,
+         .says = "who waits in a driver is woken there", .setup = with_a_bell,
          .thread = {park_once, submit_a}, .check = a_ran);
 
 static void stop_0(void)

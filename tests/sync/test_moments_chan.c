@@ -15,11 +15,9 @@
 
 #define call_of chan_call_of
 #define describe chan_describe
-#define send chan_send
 #define withdraw chan_withdraw
 #include "sync/chan.c"
 #undef describe
-#undef send
 
 #define describe select_describe
 #define wait_as_thread select_wait_as_thread

@@ -1,0 +1,207 @@
+#include "io/call.h"
+
+#include "io/blocking.h"
+#include "io/ready.h"
+
+#include <errno.h>
+#include <poll.h>
+
+BGI_RETURN_THUNK;
+
+enum { PIECE = 4096 }; /* a pipe that is ready to be written to takes so much without blocking */
+
+static bgi_waitq *queue_of(bgi_fd *e, const bgi_call *c)
+{
+    return (c->how & BGI_CALL_WRITES) != 0 ? &e->out : &e->in;
+}
+
+BGI_NOINLINE static int poll_thread(int fd, short events, int timeout)
+{
+    struct pollfd p = {fd, events, 0};
+    int r;
+    do {
+        r = poll(&p, 1, timeout);
+    } while (r < 0 && errno == EINTR);
+    return r < 0 ? -errno : p.revents;
+}
+
+static short events_of(const bgi_call *c)
+{
+    return (c->how & BGI_CALL_WRITES) != 0 ? POLLOUT : POLLIN;
+}
+
+static ssize_t attempt(bgi_call *c, int dontwait)
+{
+    ssize_t r;
+    do {
+        r = c->attempt(c, dontwait);
+    } while (bgi_unlikely(r == -EINTR));
+    return r;
+}
+
+/* ---- a plain thread ---- */
+
+static ssize_t on_thread(bgi_call *c)
+{
+    for (;;) {
+        ssize_t r = attempt(c, (c->how & BGI_CALL_ONCE) != 0 ? MSG_DONTWAIT : 0);
+        if (r != -EAGAIN || (c->how & BGI_CALL_ONCE) != 0) {
+            return r;
+        }
+        int found = poll_thread(c->fd, events_of(c), -1);
+        if (found < 0) {
+            return found;
+        }
+    }
+}
+
+/* ---- files ---- */
+
+struct file_call {
+    bgi_call *call;
+    ssize_t result;
+};
+
+static int run_file_call(void *arg)
+{
+    struct file_call *f = arg;
+    f->result = attempt(f->call, 0);
+    return 0;
+}
+
+static ssize_t on_file(bg_task *self, bgi_call *c)
+{
+    struct file_call f = {c, 0};
+    int r = bgi_blocking_through(self, run_file_call, &f);
+    return r != 0 ? r : f.result;
+}
+
+/* ---- a task ---- */
+
+int bgi_call_entry(bgi_io *io, int fd, bgi_fd **e, bgi_word *state)
+{
+    int r = bgi_fd_make(&io->table, fd, e);
+    if (bgi_likely(r == 0)) {
+        *state = bgi_fd_adopt(*e, fd, io->ops->nonblocking, &r);
+    }
+    return r;
+}
+
+/* Inside e->in. */
+static int watch(bgi_io *io, bgi_fd *e, int fd, bgi_word state)
+{
+    if (!bgi_ready_same(e, state)) {
+        return -EBADF;
+    }
+    bgi_worker *w = bgi_worker_self();
+    bgi_word port = bgi_load(&e->port);
+    if (port != 0 && (w->is_spare || !w->sched->worker[port - 1].is_spare)) {
+        return 0; /* somebody else has done it */
+    }
+    return io->ops->watch(io, w, e, fd);
+}
+
+int bgi_call_watch(bgi_io *io, bgi_fd *e, int fd, bgi_word state)
+{
+    bgi_worker *w = bgi_worker_self();
+    bgi_word port = bgi_load_acquire(&e->port);
+    if (bgi_likely(port != 0 && (w->is_spare || !w->sched->worker[port - 1].is_spare))) {
+        return 0;
+    }
+    bgi_word s = bgi_waitq_enter(&e->in);
+    int r = watch(io, e, fd, state);
+    bgi_waitq_leave(&e->in, s);
+    return r;
+}
+
+int bgi_call_wait(bgi_io *io, bgi_fd *e, bgi_call *c, bgi_waiter *waiter)
+{
+    int r = bgi_call_watch(io, e, c->fd, c->kind);
+    if (bgi_unlikely(r != 0)) {
+        return r;
+    }
+    io->waiting += (size_t)io->played;
+    r = bgi_ready_wait(e, queue_of(e, c), c->kind, waiter, c->site);
+    io->waiting -= (size_t)io->played;
+    return r;
+}
+
+/* Of a descriptor that must not be made O_NONBLOCK: a call that is sure not to block. */
+static ssize_t attempt_shared(bgi_call *c)
+{
+    int found = poll_thread(c->fd, events_of(c), 0);
+    if (found <= 0) {
+        return found < 0 ? found : -EAGAIN;
+    }
+    size_t size = c->size;
+    if ((c->how & BGI_CALL_WRITES) != 0 && size > PIECE) {
+        c->size = PIECE;
+    }
+    ssize_t r = attempt(c, MSG_DONTWAIT);
+    c->size = size;
+    return r;
+}
+
+BGI_INLINE int drained(const bgi_call *c, ssize_t r)
+{
+    return r == -EAGAIN || ((c->how & BGI_CALL_DRAINS) != 0 && r > 0 && (size_t)r < c->size &&
+                            (c->kind & (BGI_FD_STREAM | BGI_FD_SHARED)) == BGI_FD_STREAM);
+}
+
+static ssize_t on_epoll(bgi_io *io, bgi_fd *e, bgi_call *c, bgi_waiter *waiter)
+{
+    bgi_waitq *q = queue_of(e, c);
+    int registered = bgi_load_acquire(&e->port) != 0;
+    int may_try = !registered || bgi_ready_take(q) || (c->how & BGI_CALL_ONCE) != 0;
+    for (;;) {
+        if (may_try) {
+            ssize_t r = bgi_likely((c->kind & BGI_FD_SHARED) == 0) ? attempt(c, MSG_DONTWAIT)
+                                                                   : attempt_shared(c);
+            if (registered) {
+                bgi_ready_after(q, drained(c, r));
+            }
+            if (bgi_likely(r != -EAGAIN || (c->how & BGI_CALL_ONCE) != 0)) {
+                return r;
+            }
+        }
+        int r = bgi_call_wait(io, e, c, waiter);
+        if (bgi_unlikely(r != 0)) {
+            return r;
+        }
+        registered = 1;
+        may_try = 1;
+    }
+}
+
+ssize_t bgi_call_make(bgi_call *c)
+{
+    bgi_waiter *waiter;
+    int r = bgi_task_may_wait(c->site->call, &waiter);
+    if (bgi_unlikely(r != 0)) {
+        return r;
+    }
+    if (bgi_unlikely(waiter == NULL)) {
+        return on_thread(c);
+    }
+    bg_task *self = BGI_CONTAINER_OF(waiter, struct bg_task, waiter);
+    bgi_io *io = bgi_task_runtime(self)->io;
+    bgi_fd *e;
+    r = bgi_call_entry(io, c->fd, &e, &c->kind);
+    if (bgi_unlikely(r != 0)) {
+        return r;
+    }
+    if (io->ops->perform != NULL) {
+        return io->ops->perform(io, e, c, waiter);
+    }
+    if (bgi_unlikely((c->kind & BGI_FD_KIND) == BGI_FD_FILE)) {
+        return on_file(self, c);
+    }
+    if (bgi_unlikely((c->how & BGI_CALL_NONBLOCK) != 0 && (c->kind & BGI_FD_NONBLOCK) == 0)) {
+        r = bgi_fd_set_nonblock(e, c->fd);
+        if (r != 0) {
+            return r;
+        }
+        c->kind |= BGI_FD_NONBLOCK;
+    }
+    return on_epoll(io, e, c, waiter);
+}

@@ -1,0 +1,80 @@
+/*
+ * A call on a descriptor: how a system call is made so that the task waits and not the thread.
+ *
+ * A task tries the call and, when it would block, waits for the descriptor and tries again; unless
+ * the driver makes calls itself (io/uring.c). Calls on files go to the threads for blocking calls:
+ * such a call is not given up once it runs, as it moves data in the caller's memory. A plain thread
+ * just makes the call.
+ */
+#ifndef BGI_CALL_H
+#define BGI_CALL_H
+
+#include "io/io.h"
+
+#include <sys/socket.h>
+#include <sys/types.h>
+
+/* Which call, for drivers that make it themselves. */
+enum bgi_call_code {
+    BGI_CALL_OTHER, /* tried after a wait for readiness */
+    BGI_CALL_READ,
+    BGI_CALL_WRITE,
+    BGI_CALL_READV,
+    BGI_CALL_WRITEV,
+    BGI_CALL_RECV,
+    BGI_CALL_SEND,
+    BGI_CALL_RECVMSG,
+    BGI_CALL_SENDMSG,
+    BGI_CALL_ACCEPT,
+    BGI_CALL_CONNECT
+};
+
+/* What a call on this kind of descriptor needs. */
+enum {
+    BGI_CALL_WRITES = 1,   /* it waits for room, else for data */
+    BGI_CALL_DRAINS = 2,   /* of a stream: less than `size` says that nothing is left */
+    BGI_CALL_NONBLOCK = 4, /* it has no flag of its own: the file has to be O_NONBLOCK */
+    BGI_CALL_OFFSET = 8,   /* it has an offset */
+    BGI_CALL_ONCE = 16     /* -EAGAIN is the result */
+};
+
+typedef struct bgi_call {
+    const bgi_wait_site *site;
+    /* The system call: its result or -errno. dontwait: MSG_DONTWAIT, or 0. */
+    ssize_t (*attempt)(struct bgi_call *c, int dontwait);
+    int fd;
+    uint8_t code, how;
+    int flags;
+    bgi_word kind; /* the entry's word `state` */
+    void *data;    /* a buffer, buffers, a message, an address; what is read only, too */
+    size_t size;
+    union {
+        off_t offset;
+        off_t *offset_at;
+        socklen_t *address_size;
+    };
+    union {
+        void *address;
+        off_t *other_at;
+        int other;
+    };
+} bgi_call;
+
+/* Makes it. The caller may be a task or a plain thread. */
+ssize_t bgi_call_make(bgi_call *c);
+
+/* The result of a system call as it is returned. In a function of its own that is not inlined, and
+ * does not suspend: the compiler may keep the address of errno, which is the thread's. */
+#define BGI_RESULT(r) ((r) < 0 ? -errno : (r))
+
+/* Readies the entry and its kind for a task's call: 0 or the failure. */
+int bgi_call_entry(bgi_io *io, int fd, bgi_fd **e, bgi_word *state);
+
+/* Sees to it that events of the descriptor come to some worker, by preference this one. 0, -EBADF:
+ * closed meanwhile; -EPERM: it is always ready; or what failed. */
+int bgi_call_watch(bgi_io *io, bgi_fd *e, int fd, bgi_word state);
+
+/* The running task waits on the driver's behalf: counted, in the deterministic mode. */
+int bgi_call_wait(bgi_io *io, bgi_fd *e, bgi_call *c, bgi_waiter *waiter);
+
+#endif

@@ -1,0 +1,95 @@
+#include "io/io.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* All runtimes' tables. */
+static bgi_lock tables = BGI_LOCK_INIT(BGI_RANK_FD_TABLES, "descriptor tables");
+static bgi_io *first;
+
+/* Which driver; NULL: there is none of this name. */
+static const struct bgi_io_ops *choose(int played)
+{
+    const char *name = getenv("BRIGADE_IO");
+    if (name != NULL && *name != '\0' && strcmp(name, "epoll") != 0) {
+        return NULL;
+    }
+    (void)played;
+    return &bgi_epoll_ops;
+}
+
+int bgi_io_create(bgi_io **out, unsigned places, int played)
+{
+    const struct bgi_io_ops *ops = choose(played);
+    if (ops == NULL) {
+        return -EINVAL;
+    }
+    bgi_io *io = bgi_calloc(1, sizeof *io);
+    if (io == NULL) {
+        return -ENOMEM;
+    }
+    io->driver.ops = &ops->driver;
+    io->ops = ops;
+    io->places = places;
+    io->played = played;
+    /* Mapped: the ports of those who never wait for a descriptor stay untouched. */
+    io->port = bgi_mmap(places * sizeof *io->port, PROT_READ | PROT_WRITE, MAP_NORESERVE);
+    int r = io->port == NULL ? -ENOMEM : bgi_fd_table_init(&io->table);
+    if (r != 0) {
+        if (io->port != NULL) {
+            (void)bgi_munmap(io->port, places * sizeof *io->port);
+        }
+        bgi_free(io);
+        return r;
+    }
+    bgi_lock_acquire(&tables);
+    io->next = first;
+    if (first != NULL) {
+        first->prev = io;
+    }
+    first = io;
+    bgi_lock_release(&tables);
+    *out = io;
+    return 0;
+}
+
+void bgi_io_destroy(bgi_io *io)
+{
+    bgi_lock_acquire(&tables);
+    if (io->next != NULL) {
+        io->next->prev = io->prev;
+    }
+    *(io->prev != NULL ? &io->prev->next : &first) = io->next;
+    bgi_lock_release(&tables);
+    for (unsigned i = 0; i < io->places; i++) {
+        if (bgi_load_acquire(&io->port[i].open)) {
+            io->ops->close_port(&io->port[i]);
+        }
+    }
+    bgi_fd_table_free(&io->table);
+    (void)bgi_munmap(io->port, io->places * sizeof *io->port);
+    bgi_free(io);
+}
+
+void bgi_io_forget(int fd)
+{
+    bgi_lock_acquire(&tables);
+    for (bgi_io *io = first; io != NULL; io = io->next) {
+        bgi_fd *e = bgi_fd_find(&io->table, fd);
+        if (e != NULL) {
+            bgi_fd_closed(io, e, fd);
+        }
+    }
+    bgi_lock_release(&tables);
+}
+
+void bgi_port_wake(bgi_port *p)
+{
+    bgi_fence_full(); /* partner: the fence of who goes to sleep */
+    if (bgi_load_acquire(&p->sleeping)) {
+        /* Fails only when it has been rung 2^64 - 2 times. */
+        (void)eventfd_write(p->bell, 1);
+    }
+}

@@ -1,0 +1,184 @@
+#include "io/ready.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/epoll.h>
+
+_Static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLPRI == POLLPRI &&
+                   EPOLLERR == POLLERR && EPOLLHUP == POLLHUP && EPOLLRDHUP == POLLRDHUP,
+               "one set of bits");
+
+BGI_RETURN_THUNK;
+
+#define ODD_EVENTS (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)
+
+/* A node's info: it was taken out by a close. */
+enum { SERVED, CLOSED };
+
+/* READY, or the first who waits, taken out. */
+static bgi_wait_node *give(bgi_waitq *q, bgi_word also)
+{
+    bgi_word s = bgi_waitq_enter(q) | also;
+    bgi_wait_node *n = bgi_waitq_pop(q);
+    bgi_waitq_leave(q, n != NULL ? s : s | BGI_READY);
+    return n;
+}
+
+BGI_NOINLINE void bgi_ready_pass(bgi_waitq *q)
+{
+    bgi_word s = bgi_load(&q->word);
+    while ((s & BGI_WAITQ_FLAGS) == 0) {
+        bgi_word found = bgi_cas_fetch_release(&q->word, s, s | BGI_READY);
+        if (found == s) {
+            return;
+        }
+        s = found;
+    }
+    bgi_wait_node *n = give(q, 0);
+    if (n != NULL) {
+        bgi_waitq_wake(n);
+    }
+}
+
+/* Has its task go on, soon, on this worker. */
+static size_t send(bgi_waiter *waiter, bgi_worker *w)
+{
+    if (!bgi_waiter_signal(waiter)) {
+        return 0;
+    }
+    bgi_item *item = waiter->wake(waiter, w->sched);
+    if (item == NULL) {
+        return 0;
+    }
+    bgi_push_quiet(w, item);
+    return 1;
+}
+
+static size_t tell(bgi_waitq *q, uint32_t events, bgi_worker *w)
+{
+    bgi_word also = (events & ODD_EVENTS) != 0 ? BGI_ODD : 0;
+    /* Who takes the READY that is there makes its call after this event. */
+    if ((bgi_load(&q->word) & (BGI_READY | also)) == (BGI_READY | also)) {
+        return 0;
+    }
+    bgi_wait_node *n = give(q, also);
+    return n == NULL ? 0 : send(n->waiter, w);
+}
+
+/* All who wait in the list, told why. */
+static void take_all(bgi_waitq *q, uintptr_t why, bgi_word keep, bgi_wake_list *l)
+{
+    bgi_wait_node *n;
+    bgi_word s = bgi_waitq_enter(q);
+    while ((n = bgi_waitq_pop(q)) != NULL) {
+        n->info = why;
+        bgi_wake_list_add(l, n);
+    }
+    bgi_waitq_leave(q, s & keep);
+}
+
+static size_t tell_pollers(bgi_waitq *q, bgi_worker *w)
+{
+    bgi_wake_list l = {NULL, NULL};
+    size_t sent = 0;
+    take_all(q, SERVED, ~(bgi_word)0, &l);
+    for (bgi_wait_node *n = l.first, *next; n != NULL; n = next) {
+        next = n->prev; /* the node is gone after the signal */
+        sent += send(n->waiter, w);
+    }
+    return sent;
+}
+
+size_t bgi_ready_event(bgi_fd *e, uint32_t events, bgi_worker *w)
+{
+    size_t sent = 0;
+    if (events & (EPOLLIN | ODD_EVENTS)) {
+        sent += tell(&e->in, events, w);
+    }
+    if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) {
+        sent += tell(&e->out, events & (EPOLLHUP | EPOLLERR), w);
+    }
+    /* Who came into the list before it looked, and looked before the event came, is seen here: the
+     * kernel's locks are in between. */
+    if (bgi_unlikely((bgi_load_acquire(&e->poll.word) & BGI_WAITQ_FLAGS) != 0)) {
+        sent += tell_pollers(&e->poll, w);
+    }
+    return sent;
+}
+
+void bgi_ready_close(bgi_fd *e)
+{
+    bgi_wake_list l = {NULL, NULL};
+    take_all(&e->in, CLOSED, 0, &l);
+    take_all(&e->out, CLOSED, 0, &l);
+    take_all(&e->poll, CLOSED, 0, &l);
+    bgi_wake_all(&l);
+}
+
+/* ---- waiting ---- */
+
+int bgi_ready_wait(bgi_fd *e, bgi_waitq *q, bgi_word state, bgi_waiter *waiter,
+                   const bgi_wait_site *site)
+{
+    bgi_wait_node node = {.info = SERVED};
+    bgi_word s = bgi_waitq_enter(q);
+    if (bgi_unlikely(!bgi_ready_same(e, state))) {
+        bgi_waitq_leave(q, s);
+        return -EBADF;
+    }
+    if ((s & BGI_READY) != 0) {
+        bgi_waitq_leave(q, s & ~BGI_READY);
+        return 0;
+    }
+    int r = bgi_waitq_join(q, s, &node, waiter, site);
+    return bgi_likely(r != 0 || node.info == SERVED) ? r : -EBADF;
+}
+
+BGI_NOINLINE static int look(int fd, short events)
+{
+    struct pollfd p = {fd, events, 0};
+    int r;
+    do {
+        r = poll(&p, 1, 0);
+    } while (r < 0 && errno == EINTR);
+    return r < 0 ? -errno : (p.revents & POLLNVAL) != 0 ? -EBADF : p.revents;
+}
+
+int bgi_ready_poll(bgi_fd *e, int fd, short events, bgi_word state, bgi_waiter *waiter,
+                   const bgi_wait_site *site)
+{
+    for (;;) {
+        bgi_wait_node node = {.info = SERVED, .waiter = waiter};
+        bgi_word s = bgi_waitq_enter(&e->poll);
+        if (bgi_unlikely(!bgi_ready_same(e, state))) {
+            bgi_waitq_leave(&e->poll, s);
+            return -EBADF;
+        }
+        bgi_waitq_push(&e->poll, &node);
+        bgi_waitq_leave(&e->poll, s);
+        int found = look(fd, events);
+        int r = 0;
+        if (found != 0) {
+            s = bgi_waitq_enter(&e->poll);
+            int queued = bgi_wait_node_queued(&node);
+            if (queued) {
+                bgi_waitq_remove(&e->poll, &node);
+            }
+            bgi_waitq_leave(&e->poll, s);
+            if (!queued) {
+                bgi_waiter_await_signal(waiter);
+            }
+        } else {
+            r = bgi_waitq_wait_left(&e->poll, &node, site, &s);
+            if (r != 0) {
+                bgi_waitq_leave(&e->poll, s);
+            }
+        }
+        if (bgi_unlikely(node.info == CLOSED)) {
+            return -EBADF;
+        }
+        if (found != 0 || r != 0) {
+            return found != 0 ? found : r;
+        }
+    }
+}

@@ -1,0 +1,85 @@
+/*
+ * Readiness: who waits for a descriptor, reading or writing, and how an event reaches one of them.
+ *
+ * Events come from an edge-triggered epoll: one says that something has changed since the last. So
+ * a direction remembers it, READY, until somebody has tried the call and found that nothing is
+ * left.
+ *
+ * A call first takes READY away, then is made; when it left something, or may have, READY is put
+ * back. An event that comes in between is not lost, as it sets READY after it was taken. A call
+ * that finds no READY waits without trying, which saves a system call for each request of a
+ * conversation. And a transfer of fewer bytes than asked for has found the end of what there is: it
+ * does not put READY back. That is so for streams only, and not after an ODD event: with the end
+ * of the stream, an error or urgent data a short transfer says nothing.
+ *
+ * Waiters are served one at a time, in order. An event goes to the first, who is bound to try; if
+ * it leaves something it passes READY on. One that is cancelled at that moment was served (wait/
+ * queue.h): it tries all the same. So no event is lost with a waiter.
+ *
+ * The word (wait/queue.h) of `in` and `out`, the value's bits
+ *   READY (4)  0 -> 1  an event, or a call that has left something, and nobody waits
+ *              1 -> 0  a call about to be made; close
+ *   ODD   (8)  0 -> 1  an event with POLLRDHUP, POLLHUP, POLLERR or POLLPRI
+ *              1 -> 0  close
+ * QUEUED implies not READY.
+ *
+ * bg_poll takes nothing. Who waits in it is in a list of its own, all of which each event wakes; it
+ * is in the list before it looks, so that what comes after the look finds it there.
+ */
+#ifndef BGI_READY_H
+#define BGI_READY_H
+
+#include "io/fd.h"
+
+#define BGI_READY BGI_WAITQ_VALUE
+#define BGI_ODD (2 * BGI_WAITQ_VALUE)
+
+/* A call is about to be made, on a descriptor that is registered: 1, or 0: wait first. */
+BGI_INLINE int bgi_ready_take(bgi_waitq *q)
+{
+    bgi_word s = bgi_load_acquire(&q->word);
+    while (bgi_likely((s & (BGI_READY | BGI_WAITQ_FLAGS)) == BGI_READY)) {
+        bgi_word found = bgi_cas_fetch_acquire(&q->word, s, s & ~BGI_READY);
+        if (bgi_likely(found == s)) {
+            return 1;
+        }
+        s = found;
+    }
+    return 0; /* or somebody is inside: the wait looks there */
+}
+
+/* A call was made that may have left something: it goes to the next. */
+void bgi_ready_pass(bgi_waitq *q);
+
+/* After a call. `drained`: it has found the end of what there is. */
+BGI_INLINE void bgi_ready_after(bgi_waitq *q, int drained)
+{
+    bgi_word s = bgi_load(&q->word);
+    if (bgi_unlikely(!drained || (s & BGI_ODD) != 0)) {
+        bgi_ready_pass(q);
+    }
+}
+
+/* An event, with epoll's bits: what it makes ready goes to the run queue of w, whose thread this
+ * is; how many. */
+size_t bgi_ready_event(bgi_fd *e, uint32_t events, bgi_worker *w);
+
+/* The descriptor is closed: who waits gets -EBADF. Any thread. */
+void bgi_ready_close(bgi_fd *e);
+
+/* Inside `in`: whether the generation still is that of `state`. */
+BGI_INLINE int bgi_ready_same(const bgi_fd *e, bgi_word state)
+{
+    return bgi_fd_generation_of(bgi_load_acquire(&e->state)) == bgi_fd_generation_of(state);
+}
+
+/* The running task waits until the call is worth trying: 0, -EBADF: closed, or what ended the wait.
+ */
+int bgi_ready_wait(bgi_fd *e, bgi_waitq *q, bgi_word state, bgi_waiter *waiter,
+                   const bgi_wait_site *site);
+
+/* Likewise for one of these events of poll(2), which are returned. */
+int bgi_ready_poll(bgi_fd *e, int fd, short events, bgi_word state, bgi_waiter *waiter,
+                   const bgi_wait_site *site);
+
+#endif

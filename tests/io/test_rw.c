@@ -1,0 +1,146 @@
+/*
+ * Reading and writing: pipes, sockets and files; what waits, in which order it is served, what ends
+ * a wait, and that nothing is lost.
+ */
+#include <brigade.h>
+#include <criterion/criterion.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static int pair[2];
+
+static int echo(void *arg)
+{
+    char text[64];
+    ssize_t n;
+    (void)arg;
+    while ((n = bg_read(pair[1], text, sizeof text)) > 0) {
+        int r = bg_write_all(pair[1], text, (size_t)n, NULL);
+        if (r < 0) {
+            return r;
+        }
+    }
+    return (int)n;
+}
+
+static int talk(void *arg)
+{
+    int rounds = *(int *)arg;
+    cr_expect_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    bg_task *t = bg_spawn(echo, NULL);
+    for (int i = 0; i < rounds; i++) {
+        int got = -1;
+        cr_expect_eq(bg_write(pair[0], &i, sizeof i), sizeof i);
+        cr_expect_eq(bg_read_all(pair[0], &got, sizeof got, NULL), sizeof got);
+        cr_expect_eq(got, i);
+    }
+    cr_expect_eq(bg_fd_close(pair[0]), 0);
+    cr_expect_eq(bg_await(t), 0);
+    cr_expect_eq(bg_fd_close(pair[1]), 0);
+    return 0;
+}
+
+Test(rw, an_echo_over_a_socket)
+{
+    int rounds = 1000;
+    for (unsigned workers = 1; workers <= 4; workers *= 2) {
+        cr_assert_eq(bg_run(talk, &rounds, .workers = workers), 0);
+    }
+    for (uint64_t seed = 1; seed < 20; seed++) {
+        rounds = 20;
+        cr_assert_eq(bg_run(talk, &rounds, .seed = seed), 0);
+    }
+}
+
+static int closed_under_it(void *arg)
+{
+    char c;
+    (void)arg;
+    return (int)bg_read(pair[0], &c, 1);
+}
+
+static int close_it(void *arg)
+{
+    (void)arg;
+    cr_expect_eq(pipe2(pair, O_CLOEXEC), 0);
+    bg_task *t = bg_spawn(closed_under_it, NULL);
+    bg_yield();
+    cr_expect_eq(bg_fd_close(pair[0]), 0);
+    int r = bg_await(t);
+    cr_expect_eq(r, -EBADF);
+    cr_expect_eq(bg_fd_close(pair[0]), -EBADF);
+    cr_expect_eq(bg_write(pair[1], "", 1), -EPIPE);
+    cr_expect_eq(bg_fd_close(pair[1]), 0);
+    return 0;
+}
+
+Test(rw, a_close_ends_the_wait)
+{
+    for (unsigned workers = 1; workers <= 4; workers *= 2) {
+        for (int i = 0; i < 100; i++) {
+            cr_assert_eq(bg_run(close_it, NULL, .workers = workers), 0);
+        }
+    }
+    for (uint64_t seed = 1; seed < 50; seed++) {
+        cr_assert_eq(bg_run(close_it, NULL, .seed = seed), 0);
+    }
+}
+
+static int time_out(void *arg)
+{
+    char text[8];
+    (void)arg;
+    cr_expect_eq(pipe2(pair, O_CLOEXEC), 0);
+    ssize_t r = 1;
+    bg_timeout (2 * BG_MS) {
+        r = bg_read(pair[0], text, sizeof text);
+    }
+    cr_expect_eq(r, -ETIMEDOUT);
+    bg_timeout (2 * BG_MS) {
+        r = bg_poll(pair[0], POLLIN);
+    }
+    cr_expect_eq(r, -ETIMEDOUT);
+    cr_expect_eq(bg_poll(pair[1], POLLOUT | POLLIN), POLLOUT);
+    cr_expect_eq(bg_write(pair[1], "abc", 3), 3);
+    cr_expect_eq(bg_poll(pair[0], POLLIN), POLLIN);
+    cr_expect_eq(bg_read(pair[0], text, sizeof text), 3);
+    cr_expect_eq(bg_fd_close(pair[0]), 0);
+    cr_expect_eq(bg_fd_close(pair[1]), 0);
+    return 0;
+}
+
+Test(rw, a_deadline_ends_the_wait)
+{
+    cr_assert_eq(bg_run(time_out, NULL, .workers = 1), 0);
+    cr_assert_eq(bg_run(time_out, NULL, .workers = 2), 0);
+    cr_assert_eq(bg_run(time_out, NULL, .seed = 5), 0);
+}
+
+static int use_a_file(void *arg)
+{
+    char name[] = "/tmp/brigade-rw-XXXXXX", text[16] = "";
+    (void)arg;
+    int fd = mkstemp(name);
+    cr_expect_geq(fd, 0);
+    (void)unlink(name);
+    cr_expect_eq(bg_write(fd, "hello", 5), 5);
+    cr_expect_eq(bg_pwrite(fd, "J", 1, 0), 1);
+    cr_expect_eq(bg_pread(fd, text, sizeof text, 0), 5);
+    cr_expect_str_eq(text, "Jello");
+    cr_expect_eq(bg_poll(fd, POLLIN), POLLIN);
+    cr_expect_eq(bg_fd_close(fd), 0);
+    return 0;
+}
+
+Test(rw, a_file)
+{
+    cr_assert_eq(bg_run(use_a_file, NULL, .workers = 2), 0);
+    cr_assert_eq(bg_run(use_a_file, NULL, .seed = 7), 0);
+    cr_assert_eq(use_a_file(NULL), 0);
+}
