@@ -41,7 +41,7 @@ BGI_NOINLINE void bgi_ready_pass(bgi_waitq *q)
 }
 
 /* Has its task go on, soon, on this worker. */
-static size_t send(bgi_waiter *waiter, bgi_worker *w)
+static size_t pass_on(bgi_waiter *waiter, bgi_worker *w)
 {
     if (!bgi_waiter_signal(waiter)) {
         return 0;
@@ -62,7 +62,7 @@ static size_t tell(bgi_waitq *q, uint32_t events, bgi_worker *w)
         return 0;
     }
     bgi_wait_node *n = give(q, also);
-    return n == NULL ? 0 : send(n->waiter, w);
+    return n == NULL ? 0 : pass_on(n->waiter, w);
 }
 
 /* All who wait in the list, told why. */
@@ -84,7 +84,7 @@ static size_t tell_pollers(bgi_waitq *q, bgi_worker *w)
     take_all(q, SERVED, ~(bgi_word)0, &l);
     for (bgi_wait_node *n = l.first, *next; n != NULL; n = next) {
         next = n->prev; /* the node is gone after the signal */
-        sent += send(n->waiter, w);
+        sent += pass_on(n->waiter, w);
     }
     return sent;
 }

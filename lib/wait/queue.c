@@ -56,7 +56,7 @@ BGI_COLD void bgi_waitq_wake_sleeper(bgi_waitq *q)
 }
 
 /* The worker's own items to the end of its queue, others where they belong; how many of its own. */
-static size_t send(bgi_worker *here, bgi_waiter *w)
+static size_t pass_on(bgi_worker *here, bgi_waiter *w)
 {
     bgi_item *item = w->wake(w, here == NULL ? NULL : here->sched);
     if (item == NULL) {
@@ -82,7 +82,7 @@ void bgi_wake_all(bgi_wake_list *l)
         bgi_waiter *w = n->waiter;
         next = n->prev; /* the node is gone after the signal */
         if (bgi_waiter_signal(w)) {
-            pushed += send(here, w);
+            pushed += pass_on(here, w);
         }
     }
     tell(here, pushed);
@@ -155,7 +155,7 @@ void bgi_waitq_wake_all(bgi_waitq *q, bgi_wake_list *l)
     size_t pushed = 0;
     for (bgi_wait_node *n = l->first, *next; n != NULL; n = next) {
         next = n->prev; /* the node is gone after the wake-up */
-        pushed += send(here, n->waiter);
+        pushed += pass_on(here, n->waiter);
     }
     tell(here, pushed);
 }
