@@ -18,6 +18,7 @@
  * The ranks, lowest first: all that may be held when a lock is taken stands above it here. Who
  * takes another one inside, by the code there is:
  *   tables     wait queue, injector, then eventcount: a close wakes who waits, in all runtimes
+ *   wait queue ring: a descriptor is closed
  *   gate       wait queue: who was cancelled looks for its node
  *   wait queue timers, injector, then eventcount: a wait with a deadline; a group wakes its members
  *   timers     injector, then eventcount: a timer wakes a task of another runtime
@@ -30,6 +31,7 @@ enum bgi_rank {
     BGI_RANK_WAITQ = 5,
     BGI_RANK_FORKS = 7,
     BGI_RANK_POOL = 8, /* of threads for blocking calls */
+    BGI_RANK_RING = 9, /* of io_uring */
     BGI_RANK_TIMERS = 10,
     BGI_RANK_TASKS = 20,
     BGI_RANK_INJECTOR = 30,

@@ -25,12 +25,7 @@ BGI_NOINLINE static int poll_thread(int fd, short events, int timeout)
     return r < 0 ? -errno : p.revents;
 }
 
-static short events_of(const bgi_call *c)
-{
-    return (c->how & BGI_CALL_WRITES) != 0 ? POLLOUT : POLLIN;
-}
-
-static ssize_t attempt(bgi_call *c, int dontwait)
+ssize_t bgi_call_attempt(bgi_call *c, int dontwait)
 {
     ssize_t r;
     do {
@@ -44,11 +39,11 @@ static ssize_t attempt(bgi_call *c, int dontwait)
 static ssize_t on_thread(bgi_call *c)
 {
     for (;;) {
-        ssize_t r = attempt(c, (c->how & BGI_CALL_ONCE) != 0 ? MSG_DONTWAIT : 0);
+        ssize_t r = bgi_call_attempt(c, (c->how & BGI_CALL_ONCE) != 0 ? MSG_DONTWAIT : 0);
         if (r != -EAGAIN || (c->how & BGI_CALL_ONCE) != 0) {
             return r;
         }
-        int found = poll_thread(c->fd, events_of(c), -1);
+        int found = poll_thread(c->fd, bgi_call_events(c), -1);
         if (found < 0) {
             return found;
         }
@@ -65,7 +60,7 @@ struct file_call {
 static int run_file_call(void *arg)
 {
     struct file_call *f = arg;
-    f->result = attempt(f->call, 0);
+    f->result = bgi_call_attempt(f->call, 0);
     return 0;
 }
 
@@ -129,7 +124,7 @@ int bgi_call_wait(bgi_io *io, bgi_fd *e, bgi_call *c, bgi_waiter *waiter)
 /* Of a descriptor that must not be made O_NONBLOCK: a call that is sure not to block. */
 static ssize_t attempt_shared(bgi_call *c)
 {
-    int found = poll_thread(c->fd, events_of(c), 0);
+    int found = poll_thread(c->fd, bgi_call_events(c), 0);
     if (found <= 0) {
         return found < 0 ? found : -EAGAIN;
     }
@@ -137,7 +132,7 @@ static ssize_t attempt_shared(bgi_call *c)
     if ((c->how & BGI_CALL_WRITES) != 0 && size > PIECE) {
         c->size = PIECE;
     }
-    ssize_t r = attempt(c, MSG_DONTWAIT);
+    ssize_t r = bgi_call_attempt(c, MSG_DONTWAIT);
     c->size = size;
     return r;
 }
@@ -155,8 +150,9 @@ static ssize_t on_epoll(bgi_io *io, bgi_fd *e, bgi_call *c, bgi_waiter *waiter)
     int may_try = !registered || bgi_ready_take(q) || (c->how & BGI_CALL_ONCE) != 0;
     for (;;) {
         if (may_try) {
-            ssize_t r = bgi_likely((c->kind & BGI_FD_SHARED) == 0) ? attempt(c, MSG_DONTWAIT)
-                                                                   : attempt_shared(c);
+            ssize_t r = bgi_likely((c->kind & BGI_FD_SHARED) == 0)
+                            ? bgi_call_attempt(c, MSG_DONTWAIT)
+                            : attempt_shared(c);
             if (registered) {
                 bgi_ready_after(q, drained(c, r));
             }
@@ -190,11 +186,12 @@ ssize_t bgi_call_make(bgi_call *c)
     if (bgi_unlikely(r != 0)) {
         return r;
     }
-    if (io->ops->perform != NULL) {
-        return io->ops->perform(io, e, c, waiter);
-    }
-    if (bgi_unlikely((c->kind & BGI_FD_KIND) == BGI_FD_FILE)) {
+    int is_file = (c->kind & BGI_FD_KIND) == BGI_FD_FILE;
+    if (bgi_unlikely(is_file && (io->ops->perform == NULL || c->code == BGI_CALL_OTHER))) {
         return on_file(self, c);
+    }
+    if (io->ops->perform != NULL && c->code != BGI_CALL_OTHER) {
+        return io->ops->perform(io, e, c, waiter);
     }
     if (bgi_unlikely((c->how & BGI_CALL_NONBLOCK) != 0 && (c->kind & BGI_FD_NONBLOCK) == 0)) {
         r = bgi_fd_set_nonblock(e, c->fd);
@@ -203,5 +200,6 @@ ssize_t bgi_call_make(bgi_call *c)
         }
         c->kind |= BGI_FD_NONBLOCK;
     }
-    return on_epoll(io, e, c, waiter);
+    return io->ops->perform != NULL ? io->ops->perform(io, e, c, waiter)
+                                    : on_epoll(io, e, c, waiter);
 }

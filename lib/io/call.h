@@ -11,12 +11,14 @@
 
 #include "io/io.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
 /* Which call, for drivers that make it themselves. */
 enum bgi_call_code {
-    BGI_CALL_OTHER, /* tried after a wait for readiness */
+    BGI_CALL_OTHER, /* none of these: tried, and again when the descriptor is ready */
+    BGI_CALL_POLL,
     BGI_CALL_READ,
     BGI_CALL_WRITE,
     BGI_CALL_READV,
@@ -66,6 +68,18 @@ ssize_t bgi_call_make(bgi_call *c);
 /* The result of a system call as it is returned. In a function of its own that is not inlined, and
  * does not suspend: the compiler may keep the address of errno, which is the thread's. */
 #define BGI_RESULT(r) ((r) < 0 ? -errno : (r))
+
+/* Makes the system call. */
+ssize_t bgi_call_attempt(bgi_call *c, int dontwait);
+
+/* poll(2)'s event for which it waits. */
+BGI_INLINE short bgi_call_events(const bgi_call *c)
+{
+    return (c->how & BGI_CALL_WRITES) != 0 ? POLLOUT : POLLIN;
+}
+
+/* Whether this error of accept is that of a connection that was there and is gone. */
+int bgi_call_gone(int error);
 
 /* Readies the entry and its kind for a task's call: 0 or the failure. */
 int bgi_call_entry(bgi_io *io, int fd, bgi_fd **e, bgi_word *state);

@@ -60,7 +60,6 @@ static int watch(bgi_io *io, bgi_worker *w, bgi_fd *e, int fd)
     }
     if (bgi_load(&e->port) != 0) {
         io->ops->unwatch(io, e, fd);
-        bgi_store(&e->port, 0);
     }
     struct epoll_event ev = {.events = WATCHED_EVENTS, .data.ptr = e};
     if (epoll_ctl(here->fd, EPOLL_CTL_ADD, fd, &ev) != 0 &&
@@ -79,6 +78,7 @@ static void unwatch(bgi_io *io, bgi_fd *e, int fd)
     /* Fails when it has been closed behind the library's back. */
     (void)epoll_ctl(p->fd, EPOLL_CTL_DEL, fd, &ev);
     (void)bgi_fetch_add_relaxed(&p->watched, (bgi_word)-1);
+    bgi_store(&e->port, 0);
 }
 
 /* Without memory barriers of its own: the kernel's are in each of these calls. */

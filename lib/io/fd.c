@@ -144,9 +144,9 @@ void bgi_fd_closed(bgi_io *io, bgi_fd *e, int fd)
         s = bgi_load(&e->state);
     }
     bgi_word in = bgi_waitq_enter(&e->in);
+    bgi_fence_full(); /* partner: of who makes an operation, in io/uring.c */
     if (bgi_load(&e->port) != 0) {
         io->ops->unwatch(io, e, fd);
-        bgi_store(&e->port, 0);
     }
     bgi_waitq_leave(&e->in, in);
     bgi_ready_close(e);

@@ -1,5 +1,7 @@
 #include "io/io.h"
 
+#include "io/ring.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
@@ -9,22 +11,35 @@
 static bgi_lock tables = BGI_LOCK_INIT(BGI_RANK_FD_TABLES, "descriptor tables");
 static bgi_io *first;
 
-/* Which driver; NULL: there is none of this name. */
-static const struct bgi_io_ops *choose(int played)
+/* Which driver: BRIGADE_IO says, or what there is; in the deterministic mode always epoll, whose
+ * calls are made at once. */
+static int choose(int played, const struct bgi_io_ops **out)
 {
     const char *name = getenv("BRIGADE_IO");
-    if (name != NULL && *name != '\0' && strcmp(name, "epoll") != 0) {
-        return NULL;
+    int any = name == NULL || *name == '\0';
+    int uring = !any && strcmp(name, "uring") == 0;
+    *out = &bgi_epoll_ops;
+    if (!any && !uring && strcmp(name, "epoll") != 0) {
+        return -EINVAL;
     }
-    (void)played;
-    return &bgi_epoll_ops;
+    if (played || (!any && !uring)) {
+        return 0;
+    }
+#if defined(BGI_URING)
+    if (bgi_ring_possible()) {
+        *out = &bgi_uring_ops;
+        return 0;
+    }
+#endif
+    return uring ? -ENOSYS : 0;
 }
 
 int bgi_io_create(bgi_io **out, unsigned places, int played)
 {
-    const struct bgi_io_ops *ops = choose(played);
-    if (ops == NULL) {
-        return -EINVAL;
+    const struct bgi_io_ops *ops;
+    int r = choose(played, &ops);
+    if (r != 0) {
+        return r;
     }
     bgi_io *io = bgi_calloc(1, sizeof *io);
     if (io == NULL) {
@@ -36,7 +51,7 @@ int bgi_io_create(bgi_io **out, unsigned places, int played)
     io->played = played;
     /* Mapped: the ports of those who never wait for a descriptor stay untouched. */
     io->port = bgi_mmap(places * sizeof *io->port, PROT_READ | PROT_WRITE, MAP_NORESERVE);
-    int r = io->port == NULL ? -ENOMEM : bgi_fd_table_init(&io->table);
+    r = io->port == NULL ? -ENOMEM : bgi_fd_table_init(&io->table);
     if (r != 0) {
         if (io->port != NULL) {
             (void)bgi_munmap(io->port, places * sizeof *io->port);

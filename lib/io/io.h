@@ -63,9 +63,13 @@ typedef struct bgi_io {
     struct bgi_io *next, *prev; /* of all runtimes, under the lock of tables */
 } bgi_io;
 
-extern const struct bgi_io_ops bgi_epoll_ops, bgi_uring_ops;
+extern const struct bgi_io_ops bgi_epoll_ops;
+#if defined(BGI_URING)
+extern const struct bgi_io_ops bgi_uring_ops;
+#endif
 
-/* For so many places: 0, -ENOMEM, or -EINVAL: the variable BRIGADE_IO names no driver. */
+/* For so many places: 0, -ENOMEM, -EINVAL: the variable BRIGADE_IO names no driver, -ENOSYS: it
+ * names one that cannot be had here. */
 int bgi_io_create(bgi_io **out, unsigned places, int played);
 
 /* No worker runs any more. */

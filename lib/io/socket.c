@@ -137,7 +137,7 @@ ssize_t bg_sendmsg(int fd, const struct msghdr *message, int flags)
 /* ---- connections ---- */
 
 /* Errors of a connection that was there and is gone (accept(2)): not the caller's business. */
-static int gone(int error)
+int bgi_call_gone(int error)
 {
     return error == ECONNABORTED || error == EPROTO || error == ENETDOWN || error == ENOPROTOOPT ||
            error == EHOSTDOWN || error == ENONET || error == EHOSTUNREACH || error == ENETUNREACH;
@@ -147,7 +147,7 @@ BGI_NOINLINE static ssize_t attempt_accept(bgi_call *c, int dontwait)
 {
     int flags = SOCK_CLOEXEC | (dontwait != 0 ? SOCK_NONBLOCK : 0);
     int r = accept4(c->fd, c->address, c->address_size, flags);
-    return r < 0 && gone(errno) ? -EINTR : BGI_RESULT(r);
+    return r < 0 && bgi_call_gone(errno) ? -EINTR : BGI_RESULT(r);
 }
 
 int bg_accept(int fd, struct sockaddr *address, socklen_t *size)

@@ -51,6 +51,11 @@ int bg_poll(int fd, short events)
     if ((state & BGI_FD_KIND) == BGI_FD_FILE) {
         return events & (POLLIN | POLLOUT);
     }
+    if (io->ops->perform != NULL) {
+        bgi_call c = {.site = &site, .fd = fd, .code = BGI_CALL_POLL, .flags = events};
+        c.kind = state;
+        return (int)io->ops->perform(io, e, &c, waiter);
+    }
     r = bgi_call_watch(io, e, fd, state);
     if (r != 0) {
         return r == -EPERM ? events & (POLLIN | POLLOUT) : r;

@@ -1,0 +1,396 @@
+/*
+ * The driver on io_uring: calls are entries in the ring of the worker on which they are made, and
+ * go to the kernel together, when the worker has nothing left to run.
+ *
+ * An operation lies on the stack of the task that waits for it. It is queued before the task leaves
+ * its stack, and completed by one signal to the task's waiter, by whoever takes the completion off
+ * the ring (as for blocking calls, io/blocking.c). A wait that is cut short asks the kernel to give
+ * the operation up, and then waits for its completion in any case: the kernel may be writing to the
+ * caller's memory, and what it has transferred by then is the result. So nothing is lost, and
+ * nothing is touched after the call.
+ *
+ * Closing. `port` of an entry (io/fd.h) counts here the operations under way. Who closes the
+ * descriptor raises the generation, makes a full fence, and if it then finds a count asks each ring
+ * to give up what is under way with the descriptor. Who makes an operation counts it, makes a full
+ * fence, and looks at the generation inside the ring: either the closer sees the count, and then
+ * the entry was queued before its own, or the other sees the new generation. What was queued is
+ * submitted with the closer's entry at the latest, while the number still means what it did.
+ *
+ * Without support for a call there is readiness: an operation that waits for it, and then the call.
+ * So it is with descriptors that are O_NONBLOCK already, for which some operations do not wait.
+ */
+#include "io/ring.h"
+
+#if defined(BGI_URING)
+
+#include "base/clock.h"
+#include "io/call.h"
+#include "io/ready.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+BGI_RETURN_THUNK;
+
+enum { TAKE = 128 }; /* completions at once */
+
+typedef struct operation {
+    bgi_waiter *waiter;
+    bgi_port *port;
+    int result;
+} operation;
+
+/* What completions that are no operation's carry. */
+static char bell_data, no_data;
+
+/* ---- ports ---- */
+
+static void watch_bell(bgi_port *p, int own)
+{
+    int how = bgi_ring_enter(p->ring, own);
+    struct io_uring_sqe *e = bgi_ring_entry(p->ring);
+    if (e != NULL) {
+        io_uring_prep_poll_multishot(e, p->bell, POLLIN);
+        io_uring_sqe_set_data(e, &bell_data);
+    }
+    bgi_ring_leave(p->ring, own, how);
+}
+
+static int open_port(bgi_port *p)
+{
+    int r = 0;
+    int bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (bell < 0) {
+        return -errno;
+    }
+    p->ring = bgi_ring_create(&r);
+    if (p->ring == NULL) {
+        (void)close(bell);
+        return r;
+    }
+    p->bell = bell;
+    watch_bell(p, 1);
+    bgi_store_release(&p->open, 1);
+    return 0;
+}
+
+static void close_port(bgi_port *p)
+{
+    bgi_ring_destroy(p->ring);
+    (void)close(p->bell);
+}
+
+/* ---- completions ---- */
+
+static size_t complete(bgi_port *p, const bgi_completion *c, bgi_worker *w, int own)
+{
+    if (c->data == &no_data) {
+        return 0;
+    }
+    if (c->data == &bell_data) {
+        if ((c->flags & IORING_CQE_F_MORE) == 0) {
+            watch_bell(p, own);
+        }
+        if (!own) {
+            (void)eventfd_write(p->bell, 1); /* its worker may be about to sleep */
+        }
+        return 0;
+    }
+    operation *op = c->data;
+    bgi_waiter *waiter = op->waiter;
+    op->result = c->result;
+    if (!bgi_waiter_signal(waiter)) {
+        return 0;
+    }
+    bgi_item *item = waiter->wake(waiter, w->sched);
+    if (item != NULL) {
+        bgi_push_quiet(w, item);
+    }
+    return item != NULL;
+}
+
+/* All that are there now, to the run queue of w, whose thread this is. */
+static size_t reap(bgi_port *p, bgi_worker *w, int own)
+{
+    bgi_completion c[TAKE];
+    size_t sent = 0;
+    unsigned n;
+    do {
+        unsigned operations = 0;
+        int how = bgi_ring_enter(p->ring, own);
+        n = bgi_ring_take(p->ring, c, TAKE);
+        for (unsigned i = 0; i < n; i++) {
+            operations += c[i].data != &bell_data && c[i].data != &no_data;
+        }
+        bgi_store(&p->watched, bgi_load(&p->watched) - operations);
+        bgi_ring_leave(p->ring, own, how);
+        for (unsigned i = 0; i < n; i++) {
+            sent += complete(p, &c[i], w, own);
+        }
+    } while (n == TAKE);
+    return sent;
+}
+
+static unsigned flush(bgi_port *p, int own)
+{
+    int how = bgi_ring_enter(p->ring, own);
+    unsigned n = bgi_ring_flush(p->ring);
+    bgi_ring_leave(p->ring, own, how);
+    return n;
+}
+
+/* ---- the driver's part ---- */
+
+static void wait_in(bgi_driver *d, bgi_worker *w, bg_time deadline)
+{
+    bgi_port *p = bgi_port_of(bgi_io_of(d), w);
+    struct __kernel_timespec left, *timeout = NULL;
+
+    if (bgi_load(&p->watched) == 0) {
+        bgi_ec_wait(&w->node, deadline);
+        return;
+    }
+    unsigned n = flush(p, 1);
+    if (deadline != BG_TIME_MAX) {
+        bg_duration in = deadline - bgi_clock_now();
+        in = in > 0 ? in : 0;
+        left = (struct __kernel_timespec){.tv_sec = in / BG_S, .tv_nsec = in % BG_S};
+        timeout = &left;
+    }
+    bgi_store(&p->sleeping, 1);
+    bgi_fence_full(); /* partner: bgi_port_wake's */
+    bgi_ring_call(p->ring, n, !bgi_ec_notified(&w->node), timeout);
+    bgi_store(&p->sleeping, 0);
+    bgi_ec_awake(&w->node);
+    (void)reap(p, w, 1);
+}
+
+static void wake(bgi_driver *d, bgi_worker *w)
+{
+    bgi_port_wake(bgi_port_of(bgi_io_of(d), w));
+}
+
+static int pending(bgi_driver *d, bgi_worker *of)
+{
+    bgi_port *p = bgi_port_of(bgi_io_of(d), of);
+    return bgi_load_acquire(&p->open) != 0 && bgi_load(&p->watched) != 0 &&
+           (bgi_load(&p->ring->unsubmitted) != 0 || bgi_ring_has_work(p->ring));
+}
+
+static size_t poll_for(bgi_driver *d, bgi_worker *w, bgi_worker *of)
+{
+    bgi_port *p = bgi_port_of(bgi_io_of(d), of);
+    int own = w == of;
+    if (!pending(d, of)) {
+        return 0;
+    }
+    bgi_ring_call(p->ring, flush(p, own), 0, NULL);
+    return reap(p, w, own);
+}
+
+/* ---- operations ---- */
+
+static int commit(bgi_worker *w, bgi_fiber *self, void *waiter)
+{
+    (void)w;
+    return !bgi_wait_arm(waiter, self);
+}
+
+static void prepare(struct io_uring_sqe *e, const bgi_call *c, int events, struct msghdr *m)
+{
+    uint64_t offset = (c->how & BGI_CALL_OFFSET) != 0 ? (uint64_t)c->offset : (uint64_t)-1;
+    int socket = (c->kind & BGI_FD_KIND) == BGI_FD_SOCKET;
+    unsigned size = c->size < INT32_MAX ? (unsigned)c->size : INT32_MAX;
+
+    if (events != 0) {
+        io_uring_prep_poll_add(e, c->fd, (unsigned)events);
+        return;
+    }
+    switch ((enum bgi_call_code)c->code) {
+    case BGI_CALL_READ:
+        if (socket && (c->how & BGI_CALL_OFFSET) == 0) {
+            io_uring_prep_recv(e, c->fd, c->data, size, 0);
+        } else {
+            io_uring_prep_read(e, c->fd, c->data, size, offset);
+        }
+        break;
+    case BGI_CALL_WRITE:
+        if (socket && (c->how & BGI_CALL_OFFSET) == 0) {
+            io_uring_prep_send(e, c->fd, c->data, size, MSG_NOSIGNAL);
+        } else {
+            io_uring_prep_write(e, c->fd, c->data, size, offset);
+        }
+        break;
+    case BGI_CALL_RECV:
+        io_uring_prep_recv(e, c->fd, c->data, size, c->flags);
+        break;
+    case BGI_CALL_SEND:
+        io_uring_prep_send(e, c->fd, c->data, size, c->flags);
+        break;
+    case BGI_CALL_READV:
+        if (socket) {
+            io_uring_prep_recvmsg(e, c->fd, m, 0);
+        } else {
+            io_uring_prep_readv(e, c->fd, c->data, (unsigned)c->flags, offset);
+        }
+        break;
+    case BGI_CALL_WRITEV:
+        if (socket) {
+            io_uring_prep_sendmsg(e, c->fd, m, MSG_NOSIGNAL);
+        } else {
+            io_uring_prep_writev(e, c->fd, c->data, (unsigned)c->flags, offset);
+        }
+        break;
+    case BGI_CALL_RECVMSG:
+        io_uring_prep_recvmsg(e, c->fd, c->data, (unsigned)c->flags);
+        break;
+    case BGI_CALL_SENDMSG:
+        io_uring_prep_sendmsg(e, c->fd, c->data, (unsigned)c->flags);
+        break;
+    case BGI_CALL_ACCEPT:
+        io_uring_prep_accept(e, c->fd, c->address, c->address_size, SOCK_CLOEXEC);
+        break;
+    case BGI_CALL_CONNECT:
+        io_uring_prep_connect(e, c->fd, c->data, (socklen_t)c->size);
+        break;
+    default: /* those that wait for events only */
+        io_uring_prep_nop(e);
+        break;
+    }
+}
+
+/* Queues it in the ring of this worker: 0, or it is not queued. */
+static int queue(bgi_io *io, const bgi_fd *entry, const bgi_call *c, int events, struct msghdr *m,
+                 operation *op)
+{
+    bgi_worker *w = bgi_worker_self();
+    bgi_port *p = bgi_port_of(io, w);
+    int r = bgi_load(&p->open) ? 0 : open_port(p);
+    if (bgi_unlikely(r != 0)) {
+        return r;
+    }
+    int how = bgi_ring_enter(p->ring, 1);
+    struct io_uring_sqe *e = NULL;
+    if (bgi_unlikely(!bgi_ready_same(entry, c->kind))) {
+        r = -EBADF;
+    } else if ((e = bgi_ring_entry(p->ring)) == NULL) {
+        r = -EBUSY;
+    } else {
+        prepare(e, c, events, m);
+        io_uring_sqe_set_data(e, op);
+        bgi_store(&p->watched, bgi_load(&p->watched) + 1);
+    }
+    bgi_ring_leave(p->ring, 1, how);
+    op->port = p;
+    return r;
+}
+
+/* Has an operation, or if it is NULL all with the descriptor, given up on one ring, at once. */
+static void cancel_on(bgi_io *io, bgi_port *p, operation *op, int fd)
+{
+    bgi_worker *w = bgi_worker_self();
+    int own = w != NULL && w->sched->driver == &io->driver && p == bgi_port_of(io, w);
+    int how = bgi_ring_enter(p->ring, own);
+    struct io_uring_sqe *e = bgi_ring_entry(p->ring);
+    if (e != NULL) {
+        if (op != NULL) {
+            io_uring_prep_cancel(e, op, 0);
+        } else {
+            io_uring_prep_cancel_fd(e, fd, IORING_ASYNC_CANCEL_ALL);
+        }
+        io_uring_sqe_set_data(e, &no_data);
+    }
+    unsigned n = bgi_ring_flush(p->ring);
+    bgi_ring_leave(p->ring, own, how);
+    bgi_ring_call(p->ring, n, 0, NULL);
+}
+
+static void unwatch(bgi_io *io, bgi_fd *e, int fd)
+{
+    (void)e;
+    for (unsigned i = 0; i < io->places; i++) {
+        bgi_port *p = &io->port[i];
+        if (bgi_load_acquire(&p->open) != 0 && bgi_load(&p->watched) != 0) {
+            cancel_on(io, p, NULL, fd);
+        }
+    }
+}
+
+/* One operation: the call, or, if events are given, a wait for one of these. */
+static int operate(bgi_io *io, bgi_fd *entry, bgi_call *c, int events, bgi_waiter *waiter)
+{
+    operation op = {waiter, NULL, 0};
+    struct msghdr m = {.msg_iov = c->data, .msg_iovlen = (size_t)c->flags};
+
+    (void)bgi_fetch_add(&entry->port, 1);
+    bgi_fence_full(); /* partner: the closer's, in bgi_fd_closed */
+    int r = queue(io, entry, c, events, &m, &op);
+    if (bgi_likely(r == 0)) {
+        int why = 0;
+        bgi_suspend(commit, waiter);
+        if (bgi_unlikely(bgi_waiter_reason(waiter) == BGI_REASON_CANCELLER)) {
+            why = bgi_wait_failure(waiter);
+            cancel_on(io, op.port, &op, -1);
+            bgi_waiter_await_signal(waiter);
+        }
+        r = op.result;
+        if (bgi_unlikely(r == -ECANCELED || (r < 0 && why != 0))) {
+            r = why != 0 ? why : -EBADF;
+        }
+    }
+    (void)bgi_fetch_add(&entry->port, (bgi_word)-1);
+    return r;
+}
+
+/* A call that the kernel does not make by itself. */
+static ssize_t try_and_wait(bgi_io *io, bgi_fd *entry, bgi_call *c, bgi_waiter *waiter)
+{
+    for (;;) {
+        ssize_t r = bgi_call_attempt(c, MSG_DONTWAIT);
+        if (r != -EAGAIN || (c->how & BGI_CALL_ONCE) != 0) {
+            return r;
+        }
+        int found = operate(io, entry, c, bgi_call_events(c), waiter);
+        if (found < 0) {
+            return found;
+        }
+    }
+}
+
+static ssize_t perform(bgi_io *io, bgi_fd *entry, bgi_call *c, bgi_waiter *waiter)
+{
+    if (bgi_unlikely(c->code == BGI_CALL_POLL)) {
+        return operate(io, entry, c, c->flags, waiter);
+    }
+    if (bgi_unlikely(c->code == BGI_CALL_OTHER || (c->how & BGI_CALL_ONCE) != 0)) {
+        return try_and_wait(io, entry, c, waiter);
+    }
+    for (;;) {
+        int r = operate(io, entry, c, 0, waiter);
+        if (bgi_likely(r >= 0)) {
+            return r;
+        }
+        if (c->code == BGI_CALL_ACCEPT && bgi_call_gone(-r)) {
+            continue;
+        }
+        if (r == -EAGAIN && c->code != BGI_CALL_CONNECT) { /* it is O_NONBLOCK */
+            r = operate(io, entry, c, bgi_call_events(c), waiter);
+            if (r < 0) {
+                return r;
+            }
+        } else if (r != -EINTR) {
+            return r;
+        }
+    }
+}
+
+const struct bgi_io_ops bgi_uring_ops = {
+    .driver = {"io_uring", wait_in, wake, poll_for, pending, NULL},
+    .unwatch = unwatch,
+    .perform = perform,
+    .close_port = close_port,
+};
+
+#endif
