@@ -19,8 +19,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { EVENTS = 256 };          /* taken at once */
-#define POLL_PAUSE (20 * BG_US) /* at least, between two polls of a busy worker */
+enum { EVENTS = BGI_RUNQ_CAPACITY / 2 }; /* taken at once */
+#define POLL_PAUSE (20 * BG_US)          /* at least, between two polls of a busy worker */
 #define WATCHED_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
 
 static int open_port(bgi_port *p)
@@ -82,15 +82,16 @@ static void unwatch(bgi_io *io, bgi_fd *e, int fd)
 }
 
 /* Without memory barriers of its own: the kernel's are in each of these calls. */
-static int take_events(bgi_port *p, struct epoll_event *ev, const struct timespec *timeout)
+static int take_events(bgi_port *p, struct epoll_event *ev, int most,
+                       const struct timespec *timeout)
 {
-    int n = epoll_pwait2(p->fd, ev, EVENTS, timeout, NULL);
+    int n = epoll_pwait2(p->fd, ev, most, timeout, NULL);
     if (n < 0 && errno == ENOSYS) { /* before Linux 5.11: milliseconds, not earlier */
         int ms = timeout == NULL ? -1
                  : timeout->tv_sec >= 1000000
                      ? 1000000000
                      : (int)(timeout->tv_sec * 1000 + (timeout->tv_nsec + 999999) / 1000000);
-        n = epoll_wait(p->fd, ev, EVENTS, ms);
+        n = epoll_wait(p->fd, ev, most, ms);
     }
     return n < 0 ? 0 : n;
 }
@@ -128,7 +129,7 @@ static void wait_in(bgi_driver *d, bgi_worker *w, bg_time deadline)
             left = (struct timespec){.tv_sec = in / BG_S, .tv_nsec = in % BG_S};
             timeout = &left;
         }
-        n = take_events(p, ev, timeout);
+        n = take_events(p, ev, EVENTS, timeout);
     }
     bgi_store(&p->sleeping, 0);
     bgi_ec_awake(&w->node);
@@ -144,7 +145,8 @@ static size_t poll_once(bgi_port *p, bgi_worker *w, int own)
 {
     static const struct timespec now = {0, 0};
     struct epoll_event ev[EVENTS];
-    return deliver(p, ev, take_events(p, ev, &now), w, own);
+    int room = (int)bgi_port_room(w) / 2; /* one event may wake two tasks */
+    return room == 0 ? 0 : deliver(p, ev, take_events(p, ev, room, &now), w, own);
 }
 
 static size_t poll_for(bgi_driver *d, bgi_worker *w, bgi_worker *of)
@@ -184,7 +186,7 @@ static size_t play(bgi_driver *d, bgi_worker *w, int wait)
     }
     sent = poll_once(p, w, 1);
     while (sent == 0 && wait && io->waiting != 0) {
-        sent = deliver(p, ev, take_events(p, ev, NULL), w, 1);
+        sent = deliver(p, ev, take_events(p, ev, EVENTS, NULL), w, 1);
     }
     return sent;
 }

@@ -88,6 +88,13 @@ BGI_INLINE bgi_port *bgi_port_of(bgi_io *io, const bgi_worker *w)
     return &io->port[io->played ? 0 : w->index];
 }
 
+/* How many items the worker's run queue has room for. No more is taken from the kernel, which keeps
+ * the order: what overflows goes to the injector, behind all that comes later. */
+BGI_INLINE size_t bgi_port_room(const bgi_worker *w)
+{
+    return BGI_RUNQ_CAPACITY - bgi_runq_size(&w->queue);
+}
+
 /* Rings the bell of a port whose worker sleeps, or is about to. */
 void bgi_port_wake(bgi_port *p);
 

@@ -111,7 +111,7 @@ static size_t complete(bgi_port *p, const bgi_completion *c, bgi_worker *w, int 
     return item != NULL;
 }
 
-/* All that are there now, to the run queue of w, whose thread this is. */
+/* What is there now and the queue has room for, to the run queue of w, whose thread this is. */
 static size_t reap(bgi_port *p, bgi_worker *w, int own)
 {
     bgi_completion c[TAKE];
@@ -120,7 +120,8 @@ static size_t reap(bgi_port *p, bgi_worker *w, int own)
     do {
         unsigned operations = 0;
         int how = bgi_ring_enter(p->ring, own);
-        n = bgi_ring_take(p->ring, c, TAKE);
+        size_t room = bgi_port_room(w);
+        n = bgi_ring_take(p->ring, c, room < TAKE ? (unsigned)room : TAKE);
         for (unsigned i = 0; i < n; i++) {
             operations += c[i].data != &bell_data && c[i].data != &no_data;
         }
