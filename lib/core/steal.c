@@ -155,7 +155,7 @@ static size_t poll_for_others(bgi_worker *w)
     bgi_word used = bgi_load_acquire(&s->used);
     for (bgi_word i = 0; i < used; i++) {
         bgi_worker *v = &s->worker[i];
-        if (v != w && bgi_load_acquire(&v->held_up) && ops->pending(s->driver, v)) {
+        if (v != w && bgi_load(&v->held_up) && ops->pending(s->driver, v)) {
             n += ops->poll(s->driver, w, v);
         }
     }

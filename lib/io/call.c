@@ -99,7 +99,7 @@ static int watch(bgi_io *io, bgi_fd *e, int fd, bgi_word state)
 int bgi_call_watch(bgi_io *io, bgi_fd *e, int fd, bgi_word state)
 {
     bgi_worker *w = bgi_worker_self();
-    bgi_word port = bgi_load_acquire(&e->port);
+    bgi_word port = bgi_load(&e->port);
     if (bgi_likely(port != 0 && (w->is_spare || !w->sched->worker[port - 1].is_spare))) {
         return 0;
     }
@@ -115,9 +115,9 @@ int bgi_call_wait(bgi_io *io, bgi_fd *e, bgi_call *c, bgi_waiter *waiter)
     if (bgi_unlikely(r != 0)) {
         return r;
     }
-    io->waiting += (size_t)io->played;
+    bgi_io_waits(io, 1);
     r = bgi_ready_wait(e, queue_of(e, c), c->kind, waiter, c->site);
-    io->waiting -= (size_t)io->played;
+    bgi_io_waits(io, -1);
     return r;
 }
 
@@ -146,7 +146,7 @@ BGI_INLINE int drained(const bgi_call *c, ssize_t r)
 static ssize_t on_epoll(bgi_io *io, bgi_fd *e, bgi_call *c, bgi_waiter *waiter)
 {
     bgi_waitq *q = queue_of(e, c);
-    int registered = bgi_load_acquire(&e->port) != 0;
+    int registered = bgi_load(&e->port) != 0;
     int may_try = !registered || bgi_ready_take(q) || (c->how & BGI_CALL_ONCE) != 0;
     for (;;) {
         if (may_try) {

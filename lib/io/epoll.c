@@ -67,7 +67,7 @@ static int watch(bgi_io *io, bgi_worker *w, bgi_fd *e, int fd)
         return -errno;
     }
     (void)bgi_fetch_add_relaxed(&here->watched, 1);
-    bgi_store_release(&e->port, (bgi_word)(here - io->port) + 1);
+    bgi_store(&e->port, (bgi_word)(here - io->port) + 1);
     return 0;
 }
 
@@ -120,9 +120,7 @@ static void wait_in(bgi_driver *d, bgi_worker *w, bg_time deadline)
         bgi_ec_wait(&w->node, deadline);
         return;
     }
-    bgi_store(&p->sleeping, 1);
-    bgi_fence_full(); /* partner: bgi_port_wake's */
-    if (!bgi_ec_notified(&w->node)) {
+    if (bgi_port_sleep(p, &w->node)) {
         if (deadline != BG_TIME_MAX) {
             bg_duration in = deadline - bgi_clock_now();
             in = in > 0 ? in : 0;
@@ -131,8 +129,7 @@ static void wait_in(bgi_driver *d, bgi_worker *w, bg_time deadline)
         }
         n = take_events(p, ev, EVENTS, timeout);
     }
-    bgi_store(&p->sleeping, 0);
-    bgi_ec_awake(&w->node);
+    bgi_port_awake(p, &w->node);
     (void)deliver(p, ev, n, w, 1);
 }
 

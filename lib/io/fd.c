@@ -33,14 +33,14 @@ void bgi_fd_table_free(bgi_fd_table *t)
 static int make_chunks(bgi_fd_table *t, unsigned last)
 {
     for (unsigned i = 0; i <= last; i++) {
-        if (bgi_load_acquire_ptr(&t->chunk[i]) != NULL) {
+        if (bgi_load_ptr(&t->chunk[i]) != NULL) {
             continue;
         }
         bgi_fd *chunk = bgi_mmap(CHUNK_SIZE, PROT_READ | PROT_WRITE, MAP_NORESERVE);
         if (chunk == NULL) {
             return -ENOMEM;
         }
-        if (!bgi_cas_release(&t->chunk[i], 0, (bgi_word)chunk)) {
+        if (!bgi_cas_relaxed(&t->chunk[i], 0, (bgi_word)chunk)) {
             (void)bgi_munmap(chunk, CHUNK_SIZE);
         }
     }
@@ -108,7 +108,7 @@ static bgi_word find_out(int fd, int set_nonblock, int *error)
 
 bgi_word bgi_fd_adopt(bgi_fd *e, int fd, int set_nonblock, int *error)
 {
-    bgi_word s = bgi_load_acquire(&e->state);
+    bgi_word s = bgi_load(&e->state);
     *error = 0;
     if (bgi_likely((s & BGI_FD_KIND) != BGI_FD_UNKNOWN)) {
         return s;
@@ -118,12 +118,12 @@ bgi_word bgi_fd_adopt(bgi_fd *e, int fd, int set_nonblock, int *error)
         return s;
     }
     bgi_word want = (s & ~(bgi_word)BGI_FD_FLAGS) | found;
-    return bgi_cas(&e->state, s, want) ? want : bgi_load_acquire(&e->state);
+    return bgi_cas_relaxed(&e->state, s, want) ? want : bgi_load(&e->state);
 }
 
 int bgi_fd_set_nonblock(bgi_fd *e, int fd)
 {
-    bgi_word s = bgi_load_acquire(&e->state);
+    bgi_word s = bgi_load(&e->state);
     if (bgi_likely((s & BGI_FD_NONBLOCK) != 0)) {
         return 0;
     }
@@ -131,7 +131,7 @@ int bgi_fd_set_nonblock(bgi_fd *e, int fd)
     if (flags < 0 || ((flags & O_NONBLOCK) == 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)) {
         return -errno;
     }
-    (void)bgi_cas(&e->state, s, s | BGI_FD_NONBLOCK); /* else it was closed: no matter */
+    (void)bgi_cas_relaxed(&e->state, s, s | BGI_FD_NONBLOCK); /* else it was closed: no matter */
     return 0;
 }
 
@@ -140,7 +140,7 @@ int bgi_fd_set_nonblock(bgi_fd *e, int fd)
 void bgi_fd_closed(bgi_io *io, bgi_fd *e, int fd)
 {
     bgi_word s = bgi_load(&e->state);
-    while (!bgi_cas(&e->state, s, (s & ~(bgi_word)BGI_FD_FLAGS) + BGI_FD_GENERATION)) {
+    while (!bgi_cas_relaxed(&e->state, s, (s & ~(bgi_word)BGI_FD_FLAGS) + BGI_FD_GENERATION)) {
         s = bgi_load(&e->state);
     }
     bgi_word in = bgi_waitq_enter(&e->in);
@@ -158,17 +158,17 @@ void bgi_fd_opened(bgi_io *io, int fd, bgi_word flags)
     if (bgi_fd_make(&io->table, fd, &e) != 0) {
         return; /* whoever uses it finds out what it is */
     }
-    bgi_word s = bgi_load_acquire(&e->state);
+    bgi_word s = bgi_load(&e->state);
     if (bgi_unlikely((s & BGI_FD_FLAGS) != 0 || bgi_load(&e->port) != 0)) {
         bgi_fd_closed(io, e, fd); /* behind the library's back */
-        s = bgi_load_acquire(&e->state);
+        s = bgi_load(&e->state);
     }
-    (void)bgi_cas(&e->state, s, s | flags);
+    (void)bgi_cas_relaxed(&e->state, s, s | flags);
 }
 
 bgi_word bgi_fd_generation(int fd)
 {
     bg_task *self = bgi_task_self();
     bgi_fd *e = self == NULL ? NULL : bgi_fd_find(&bgi_task_runtime(self)->io->table, fd);
-    return e == NULL ? 0 : bgi_fd_generation_of(bgi_load_acquire(&e->state));
+    return e == NULL ? 0 : bgi_fd_generation_of(bgi_load(&e->state));
 }

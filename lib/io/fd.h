@@ -14,8 +14,9 @@
  *   SHARED   (bit 4)      it must not be made so: asked by poll(2) before each call
  *   generation (bits 8..) of the number: +1 by each bg_fd_close, with all the rest back to 0
  *
- * Partners: state: adopt, close (release) -> load (acquire); but what the entry is about is a
- * descriptor, which is passed on by the program: it says who may use it when.
+ * It is relaxed: what it is about is a descriptor, which the program passes on from task to task. A
+ * close raises the generation before it goes inside the lists; who is about to wait looks at it
+ * inside.
  *
  * `port` 0, or 1 + the place of the worker in whose epoll the descriptor is. Written inside `in`
  * (wait/queue.h), as the registration itself is done there, and so is the end of it by close: a
@@ -56,7 +57,7 @@ _Static_assert(sizeof(bgi_fd) == 64, "a cache line each");
 enum { BGI_FD_CHUNK = 1024, BGI_FD_CHUNKS = 65536 };
 
 typedef struct bgi_fd_table {
-    bgi_atomic *chunk; /* of entries; 0 -> made, once (compare-and-swap, release) */
+    bgi_atomic *chunk; /* of entries; 0 -> made, once. Relaxed: the kernel zeroed it */
 } bgi_fd_table;
 
 struct bgi_io;
@@ -72,7 +73,7 @@ BGI_INLINE bgi_fd *bgi_fd_find(const bgi_fd_table *t, int fd)
     if (bgi_unlikely(n >= (unsigned)BGI_FD_CHUNK * BGI_FD_CHUNKS)) {
         return NULL;
     }
-    bgi_fd *chunk = bgi_load_acquire_ptr(&t->chunk[n / BGI_FD_CHUNK]);
+    bgi_fd *chunk = bgi_load_ptr(&t->chunk[n / BGI_FD_CHUNK]);
     return bgi_likely(chunk != NULL) ? &chunk[n % BGI_FD_CHUNK] : NULL;
 }
 

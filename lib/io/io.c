@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 /* All runtimes' tables. */
@@ -79,7 +78,7 @@ void bgi_io_destroy(bgi_io *io)
     *(io->prev != NULL ? &io->prev->next : &first) = io->next;
     bgi_lock_release(&tables);
     for (unsigned i = 0; i < io->places; i++) {
-        if (bgi_load_acquire(&io->port[i].open)) {
+        if (bgi_load(&io->port[i].open)) {
             io->ops->close_port(&io->port[i]);
         }
     }
@@ -98,13 +97,4 @@ void bgi_io_forget(int fd)
         }
     }
     bgi_lock_release(&tables);
-}
-
-void bgi_port_wake(bgi_port *p)
-{
-    bgi_fence_full(); /* partner: the fence of who goes to sleep */
-    if (bgi_load_acquire(&p->sleeping)) {
-        /* Fails only when it has been rung 2^64 - 2 times. */
-        (void)eventfd_write(p->bell, 1);
-    }
 }

@@ -10,34 +10,16 @@
  * Tried in thought and dropped: one epoll for all, polled by the leader. Each event would wake the
  * one who happens to lead, on another CPU than the one that has the connection in its cache; and
  * io_uring does the work of a request in the thread that made it, so there is no choice there.
- *
- * A port's words, and their partners
- *   sleeping  0 -> 1 by its worker, then a full fence, then a look at its node; 1 -> 0 when it has
- *             woken. Read by who has notified its node, after a full fence: one of the two sees the
- *             other. Then the bell is rung, which the kernel keeps until the worker waits.
- *   open      0 -> 1 by its worker (release): the port can be polled -> others (acquire).
- *   watched   descriptors in its epoll, or operations under way: nothing is waited for while it is
- *             0. Only its worker adds; relaxed.
  */
 #ifndef BGI_IO_H
 #define BGI_IO_H
 
 #include "core/driver.h"
 #include "io/fd.h"
+#include "io/port.h"
 #include "task/task.h"
 
-struct bgi_ring;
 struct bgi_call;
-
-typedef struct bgi_port {
-    BGI_ALIGNED(BGI_FALSE_SHARING_RANGE) bgi_atomic sleeping;
-    bgi_atomic open;
-    bgi_atomic watched;
-    int fd;         /* epoll's */
-    int bell;       /* an eventfd, watched in it */
-    bg_time polled; /* its worker's: when, roughly */
-    struct bgi_ring *ring;
-} bgi_port;
 
 struct bgi_io_ops {
     struct bgi_driver_ops driver; /* first */
@@ -78,6 +60,14 @@ void bgi_io_destroy(bgi_io *io);
 /* Every runtime lets go of the number; close it then. */
 void bgi_io_forget(int fd);
 
+/* A task begins (1) or ends (-1) to wait for a descriptor. */
+BGI_INLINE void bgi_io_waits(bgi_io *io, int change)
+{
+    if (bgi_unlikely(io->played)) { /* on one thread then */
+        io->waiting += (size_t)(ssize_t)change;
+    }
+}
+
 BGI_INLINE bgi_io *bgi_io_of(bgi_driver *d)
 {
     return (bgi_io *)d;
@@ -87,15 +77,5 @@ BGI_INLINE bgi_port *bgi_port_of(bgi_io *io, const bgi_worker *w)
 {
     return &io->port[io->played ? 0 : w->index];
 }
-
-/* How many items the worker's run queue has room for. No more is taken from the kernel, which keeps
- * the order: what overflows goes to the injector, behind all that comes later. */
-BGI_INLINE size_t bgi_port_room(const bgi_worker *w)
-{
-    return BGI_RUNQ_CAPACITY - bgi_runq_size(&w->queue);
-}
-
-/* Rings the bell of a port whose worker sleeps, or is about to. */
-void bgi_port_wake(bgi_port *p);
 
 #endif

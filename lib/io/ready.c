@@ -28,11 +28,10 @@ BGI_NOINLINE void bgi_ready_pass(bgi_waitq *q)
 {
     bgi_word s = bgi_load(&q->word);
     while ((s & BGI_WAITQ_FLAGS) == 0) {
-        bgi_word found = bgi_cas_fetch_release(&q->word, s, s | BGI_READY);
-        if (found == s) {
+        if (bgi_cas_relaxed(&q->word, s, s | BGI_READY)) {
             return;
         }
-        s = found;
+        s = bgi_load(&q->word);
     }
     bgi_wait_node *n = give(q, 0);
     if (n != NULL) {
@@ -100,7 +99,7 @@ size_t bgi_ready_event(bgi_fd *e, uint32_t events, bgi_worker *w)
     }
     /* Who came into the list before it looked, and looked before the event came, is seen here: the
      * kernel's locks are in between. */
-    if (bgi_unlikely((bgi_load_acquire(&e->poll.word) & BGI_WAITQ_FLAGS) != 0)) {
+    if (bgi_unlikely((bgi_load(&e->poll.word) & BGI_WAITQ_FLAGS) != 0)) {
         sent += tell_pollers(&e->poll, w);
     }
     return sent;

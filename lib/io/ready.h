@@ -21,7 +21,8 @@
  *              1 -> 0  a call about to be made; close
  *   ODD   (8)  0 -> 1  an event with POLLRDHUP, POLLHUP, POLLERR or POLLPRI
  *              1 -> 0  close
- * QUEUED implies not READY.
+ * QUEUED implies not READY. What these bits are about is in the kernel, which has locks of its own:
+ * they are read and written relaxed, but by who is inside.
  *
  * bg_poll takes nothing. Who waits in it is in a list of its own, all of which each event wakes; it
  * is in the list before it looks, so that what comes after the look finds it there.
@@ -37,13 +38,12 @@
 /* A call is about to be made, on a descriptor that is registered: 1, or 0: wait first. */
 BGI_INLINE int bgi_ready_take(bgi_waitq *q)
 {
-    bgi_word s = bgi_load_acquire(&q->word);
+    bgi_word s = bgi_load(&q->word);
     while (bgi_likely((s & (BGI_READY | BGI_WAITQ_FLAGS)) == BGI_READY)) {
-        bgi_word found = bgi_cas_fetch_acquire(&q->word, s, s & ~BGI_READY);
-        if (bgi_likely(found == s)) {
+        if (bgi_likely(bgi_cas_relaxed(&q->word, s, s & ~BGI_READY))) {
             return 1;
         }
-        s = found;
+        s = bgi_load(&q->word);
     }
     return 0; /* or somebody is inside: the wait looks there */
 }
@@ -70,7 +70,7 @@ void bgi_ready_close(bgi_fd *e);
 /* Inside `in`: whether the generation still is that of `state`. */
 BGI_INLINE int bgi_ready_same(const bgi_fd *e, bgi_word state)
 {
-    return bgi_fd_generation_of(bgi_load_acquire(&e->state)) == bgi_fd_generation_of(state);
+    return bgi_fd_generation_of(bgi_load(&e->state)) == bgi_fd_generation_of(state);
 }
 
 /* The running task waits until the call is worth trying: 0, -EBADF: closed, or what ended the wait.

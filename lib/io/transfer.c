@@ -60,9 +60,9 @@ int bg_poll(int fd, short events)
     if (r != 0) {
         return r == -EPERM ? events & (POLLIN | POLLOUT) : r;
     }
-    io->waiting += (size_t)io->played;
+    bgi_io_waits(io, 1);
     r = bgi_ready_poll(e, fd, events, state, waiter, &site);
-    io->waiting -= (size_t)io->played;
+    bgi_io_waits(io, -1);
     return r;
 }
 

@@ -160,11 +160,8 @@ static void wait_in(bgi_driver *d, bgi_worker *w, bg_time deadline)
         left = (struct __kernel_timespec){.tv_sec = in / BG_S, .tv_nsec = in % BG_S};
         timeout = &left;
     }
-    bgi_store(&p->sleeping, 1);
-    bgi_fence_full(); /* partner: bgi_port_wake's */
-    bgi_ring_call(p->ring, n, !bgi_ec_notified(&w->node), timeout);
-    bgi_store(&p->sleeping, 0);
-    bgi_ec_awake(&w->node);
+    bgi_ring_call(p->ring, n, bgi_port_sleep(p, &w->node), timeout);
+    bgi_port_awake(p, &w->node);
     (void)reap(p, w, 1);
 }
 

@@ -69,7 +69,7 @@ void bgi_ec_wait(bgi_ec_node *node, bg_time deadline);
  * after the wait, that this has been seen. */
 BGI_INLINE int bgi_ec_notified(const bgi_ec_node *node)
 {
-    return bgi_load_acquire(&node->word) != 0;
+    return bgi_load(&node->word) != 0;
 }
 
 void bgi_ec_awake(bgi_ec_node *node);

@@ -156,6 +156,23 @@ MC_MODEL(new_timer, .name = "park/leader_and_new_timer",
          .says = "a leader learns of the timer of one who goes to sleep without an end", .bound = 2,
          .setup = a_timer, .thread = {lead, start_and_sleep}, .check = a_ran);
 
+static void lead_once(void)
+{
+    bgi_park(&W[0]);
+    bgi_wake_worker(&W[1]);
+}
+
+static void start_and_sleep_once(void)
+{
+    mc_assert(bgi_timers_start_at(&W[1].timers, &T.timer, T.due, NULL, NULL) == 1);
+    bgi_park(&W[1]);
+    bgi_wake_worker(&W[0]);
+}
+
+MC_MODEL(new_timer_once, .name = "park/leader_or_new_timer",
+         .says = "of two who go to sleep, one with a timer, one wakes", .setup = a_timer,
+         .thread = {lead_once, start_and_sleep_once});
+
 /* ---- the role passes on ---- */
 
 static void lead_then_stick(void)
@@ -221,9 +238,8 @@ static void with_a_bell(void)
     bgi_store(&bell, 0);
 }
 
-MC_MODEL(driver, .name = "park/driver_with_a_wake",
-         .says = "who waits in a driver is woken there", .setup = with_a_bell,
-         .thread = {park_once, submit_a}, .check = a_ran);
+MC_MODEL(driver, .name = "park/driver_with_a_wake", .says = "who waits in a driver is woken there",
+         .setup = with_a_bell, .thread = {park_once, submit_a}, .check = a_ran);
 
 static void stop_0(void)
 {
