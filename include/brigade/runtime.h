@@ -52,6 +52,10 @@ typedef struct bg_run_options {
  * -EAGAIN when memory or threads cannot be had: in these cases nothing was started. -EBUSY from
  * within a task: use bg_spawn there. With a seed also -EDEADLK: see brigade/explore.h, as for the
  * environment variable BRIGADE_SEED, which stands in for .seed.
+ *
+ * The environment variable BRIGADE_IO says how descriptors are waited for: epoll or uring; without
+ * it io_uring is used where it can be. -EINVAL: it says something else; -ENOSYS: uring, which
+ * cannot be had here.
  */
 #define bg_run(...) BG_DETAIL_CALL2(bg_run_opts, bg_run_options, __VA_ARGS__)
 BG_API int bg_run_opts(bg_fn fn, void *arg, const bg_run_options *options);
@@ -104,6 +108,7 @@ typedef struct bg_stats {
     uint64_t blocking_queued;    /* calls that wait for a thread */
     uint64_t blocking_abandoned; /* calls that run and that nobody waits for any more */
     uint64_t searches_failed; /* times a worker looked at all others and found nothing to steal */
+    const char *io_driver;    /* how it waits for descriptors: "epoll" or "io_uring"; a constant */
 } bg_stats;
 
 /*

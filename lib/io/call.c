@@ -190,6 +190,9 @@ ssize_t bgi_call_make(bgi_call *c)
     if (bgi_unlikely(is_file && (io->ops->perform == NULL || c->code == BGI_CALL_OTHER))) {
         return on_file(self, c);
     }
+    if (bgi_unlikely((c->how & BGI_CALL_OFFSET) != 0 && !is_file)) {
+        return bgi_call_attempt(c, 0); /* it fails */
+    }
     if (io->ops->perform != NULL && c->code != BGI_CALL_OTHER) {
         return io->ops->perform(io, e, c, waiter);
     }

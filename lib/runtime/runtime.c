@@ -347,6 +347,7 @@ int bg_runtime_stats(bg_runtime *rt, bg_stats *out)
     now.searches_failed = sum_of(rt, offsetof(bgi_worker, failed));
     now.parks = sum_of(rt, offsetof(bgi_worker, parks));
     now.timers_fired = sum_of(rt, offsetof(bgi_worker, fired));
+    now.io_driver = rt->io->driver.ops->name;
     bgi_pool_counts pool;
     bgi_blocking_count(rt, &pool);
     now.blocking_threads = pool.threads;
