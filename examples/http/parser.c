@@ -10,8 +10,7 @@
 
 enum state { HEAD, SIZED, CHUNK_SIZE, CHUNK, CHUNK_END, TRAILERS, TO_THE_END, DONE };
 
-/* -- characters ---------------------------------------------------------------------------------
- */
+/* -- characters -------------------------------------------------------------------------------- */
 
 /* RFC 9110, 5.6.2: what names and methods are made of. A bit for each ASCII character. */
 static bool is_token(char c)
@@ -69,8 +68,7 @@ static struct http_text trimmed(const char *at, const char *end)
     return (struct http_text){at, (size_t)(end - at)};
 }
 
-/* -- lines --------------------------------------------------------------------------------------
- */
+/* -- lines ------------------------------------------------------------------------------------- */
 
 /*
  * Where the line that begins at p->line ends: behind its '\n'. 0: not there yet. Less than 0: too
@@ -178,8 +176,7 @@ static int parse_status_line(struct http_parser *p, const char *data, size_t end
     return 0;
 }
 
-/* -- header lines -------------------------------------------------------------------------------
- */
+/* -- header lines ------------------------------------------------------------------------------ */
 
 /* One number, of digits alone: a sign, a list or a space would be read differently by others. */
 static int parse_length(struct http_parser *p, struct http_text value)
@@ -293,8 +290,7 @@ static int parse_field(struct http_parser *p, const char *at, const char *end)
     }
 }
 
-/* -- the head -----------------------------------------------------------------------------------
- */
+/* -- the head ---------------------------------------------------------------------------------- */
 
 static void init(struct http_parser *p, const struct http_limits *limits)
 {
@@ -381,8 +377,7 @@ ssize_t http_head(struct http_parser *p, const char *data, size_t size)
     return p->failed;
 }
 
-/* -- the body -----------------------------------------------------------------------------------
- */
+/* -- the body ---------------------------------------------------------------------------------- */
 
 /* A line of the body that begins at the data: its size, its end included. */
 static ssize_t body_line(struct http_parser *p, const char *data, size_t size)
@@ -502,8 +497,7 @@ int http_end_of_input(struct http_parser *p)
     return p->state == DONE ? 0 : -400;
 }
 
-/* -- what is in a head --------------------------------------------------------------------------
- */
+/* -- what is in a head ------------------------------------------------------------------------- */
 
 struct http_text http_method(const struct http_parser *p, const char *data)
 {
