@@ -28,13 +28,13 @@ struct bgi_driver_ops {
      * Any thread, any number of times. NULL when waiting on the node is all that wait does. */
     void (*wake)(bgi_driver *d, struct bgi_worker *w);
     /* The worker, without waiting: what has come for `of`, itself or one that is held up, goes to
-     * the worker's own run queue; how many. NULL: nothing ever comes. */
+     * the worker's own run queue; how many. */
     size_t (*poll)(bgi_driver *d, struct bgi_worker *w, struct bgi_worker *of);
     /* Whether polling for `of` is due: something has come, or is still to be asked for. Any thread;
-     * takes nothing. NULL with poll. */
+     * takes nothing. */
     int (*pending)(bgi_driver *d, struct bgi_worker *of);
     /* Of the deterministic mode: nothing can run. As poll, and if `wait` and anybody waits for the
-     * outside, waits until something comes. NULL with poll. */
+     * outside, waits until something comes. */
     size_t (*play)(bgi_driver *d, struct bgi_worker *w, int wait);
 };
 

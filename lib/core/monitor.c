@@ -203,9 +203,7 @@ static int serve_timers(bgi_worker *w)
     size_t n = 0;
 
     (void)bgi_worker_run_timers(w);
-    if (w->sched->driver->ops->poll != NULL) {
-        (void)w->sched->driver->ops->poll(w->sched->driver, w, w);
-    }
+    (void)w->sched->driver->ops->poll(w->sched->driver, w, w);
     if (bgi_runq_size(&w->queue) >= BGI_TIMERS_BATCH / 2) {
         return 1;
     }
@@ -273,8 +271,7 @@ int bgi_monitor_look(bgi_sched *s)
         stuck += (bgi_word)is_stuck;
         awake += state == BGI_ACTIVE;
         help |= waits_behind(w, now) && is_stuck;
-        int pending = state == BGI_ACTIVE && s->driver->ops->poll != NULL &&
-                      s->driver->ops->pending(s->driver, w);
+        int pending = state == BGI_ACTIVE && s->driver->ops->pending(s->driver, w);
         help |= pending && is_stuck;
         if (is_stuck && s->workers > 1 && bgi_ec_waiting(&s->idle) != 0 &&
             s->config.take_fork != NULL) {

@@ -34,7 +34,31 @@ static void default_wait(bgi_driver *d, bgi_worker *w, bg_time deadline)
     bgi_ec_wait(&w->node, deadline);
 }
 
-static const struct bgi_driver_ops default_ops = {"futex", default_wait, NULL, NULL, NULL, NULL};
+static size_t default_poll(bgi_driver *d, bgi_worker *w, bgi_worker *of)
+{
+    (void)d;
+    (void)w;
+    (void)of;
+    return 0;
+}
+
+static int default_pending(bgi_driver *d, bgi_worker *of)
+{
+    (void)d;
+    (void)of;
+    return 0;
+}
+
+static size_t default_play(bgi_driver *d, bgi_worker *w, int wait)
+{
+    (void)d;
+    (void)w;
+    (void)wait;
+    return 0;
+}
+
+static const struct bgi_driver_ops default_ops = {"futex",      default_wait,    NULL,
+                                                  default_poll, default_pending, default_play};
 
 bgi_driver bgi_driver_default = {&default_ops};
 

@@ -368,7 +368,7 @@ static int play_driver(bgi_sched *s, bgi_worker *first, int wait)
 {
     const struct bgi_driver_ops *ops = s->driver->ops;
     bgi_worker_tls = first;
-    return ops->play != NULL && ops->play(s->driver, first, wait) != 0;
+    return ops->play(s->driver, first, wait) != 0;
 }
 
 /* Nothing can run: has the clock move on. 0 when no timer is set. */

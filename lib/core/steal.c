@@ -149,7 +149,7 @@ static size_t poll_for_others(bgi_worker *w)
     bgi_sched *s = w->sched;
     const struct bgi_driver_ops *ops = s->driver->ops;
     size_t n = 0;
-    if (ops->poll == NULL || bgi_likely(bgi_load(&s->stuck) == 0)) {
+    if (bgi_likely(bgi_load(&s->stuck) == 0)) {
         return 0;
     }
     bgi_word used = bgi_load_acquire(&s->used);

@@ -84,9 +84,7 @@ static bgi_item *look_around(bgi_worker *w)
     }
 #endif
     (void)bgi_worker_run_timers(w);
-    if (s->driver->ops->poll != NULL) {
-        (void)s->driver->ops->poll(s->driver, w, w);
-    }
+    (void)s->driver->ops->poll(s->driver, w, w);
     return bgi_injector_size(&s->injector) != 0 ? take_injected(w) : NULL;
 }
 
@@ -99,8 +97,7 @@ static bgi_item *take_fork(bgi_worker *w)
 static int poll_first(bgi_worker *w)
 {
     bgi_sched *s = w->sched;
-    return s->driver->ops->poll != NULL && s->workers > 1 &&
-           s->driver->ops->poll(s->driver, w, w) != 0;
+    return s->workers > 1 && s->driver->ops->poll(s->driver, w, w) != 0;
 }
 
 /* The next item to run; NULL when the scheduler stops. May sleep. */
@@ -166,7 +163,8 @@ static int hold_sigpipe(void)
     sigset_t pipe, before;
     (void)sigemptyset(&pipe);
     (void)sigaddset(&pipe, SIGPIPE);
-    return pthread_sigmask(SIG_BLOCK, &pipe, &before) == 0 && !sigismember(&before, SIGPIPE);
+    (void)pthread_sigmask(SIG_BLOCK, &pipe, &before);
+    return !sigismember(&before, SIGPIPE);
 }
 
 /* What tasks have raised meanwhile is not the program's. */

@@ -33,14 +33,14 @@ void bgi_fd_table_free(bgi_fd_table *t)
 static int make_chunks(bgi_fd_table *t, unsigned last)
 {
     for (unsigned i = 0; i <= last; i++) {
-        if (bgi_load_ptr(&t->chunk[i]) != NULL) {
+        if (bgi_load_ptr(&t->chunk[i]) != NULL) { /* not looked into here */
             continue;
         }
         bgi_fd *chunk = bgi_mmap(CHUNK_SIZE, PROT_READ | PROT_WRITE, MAP_NORESERVE);
         if (chunk == NULL) {
             return -ENOMEM;
         }
-        if (!bgi_cas_relaxed(&t->chunk[i], 0, (bgi_word)chunk)) {
+        if (!bgi_cas_release(&t->chunk[i], 0, (bgi_word)chunk)) {
             (void)bgi_munmap(chunk, CHUNK_SIZE);
         }
     }

@@ -57,7 +57,7 @@ _Static_assert(sizeof(bgi_fd) == 64, "a cache line each");
 enum { BGI_FD_CHUNK = 1024, BGI_FD_CHUNKS = 65536 };
 
 typedef struct bgi_fd_table {
-    bgi_atomic *chunk; /* of entries; 0 -> made, once. Relaxed: the kernel zeroed it */
+    bgi_atomic *chunk; /* of entries; 0 -> made, once (release -> acquire) */
 } bgi_fd_table;
 
 struct bgi_io;
@@ -73,7 +73,7 @@ BGI_INLINE bgi_fd *bgi_fd_find(const bgi_fd_table *t, int fd)
     if (bgi_unlikely(n >= (unsigned)BGI_FD_CHUNK * BGI_FD_CHUNKS)) {
         return NULL;
     }
-    bgi_fd *chunk = bgi_load_ptr(&t->chunk[n / BGI_FD_CHUNK]);
+    bgi_fd *chunk = bgi_load_acquire_ptr(&t->chunk[n / BGI_FD_CHUNK]);
     return bgi_likely(chunk != NULL) ? &chunk[n % BGI_FD_CHUNK] : NULL;
 }
 

@@ -33,8 +33,8 @@ typedef struct bgi_port {
 /* Its worker is about to wait in the kernel: 1, or 0: it has been notified and only looks. */
 BGI_INLINE int bgi_port_sleep(bgi_port *p, const bgi_ec_node *node)
 {
-    bgi_store(&p->sleeping, 1);
-    bgi_fence_full(); /* partner: the fence in bgi_port_wake */
+    bgi_store_release(&p->sleeping, 1); /* and the port has been opened */
+    bgi_fence_full();                   /* partner: the fence in bgi_port_wake */
     return !bgi_ec_notified(node);
 }
 
@@ -49,9 +49,8 @@ BGI_INLINE void bgi_port_awake(bgi_port *p, bgi_ec_node *node)
 BGI_INLINE void bgi_port_wake(bgi_port *p)
 {
     bgi_fence_full(); /* partner: the fence in bgi_port_sleep */
-    if (bgi_load(&p->sleeping)) {
-        /* `bell` was written before it first slept, and never again. Fails only when it has been
-         * rung 2^64 - 2 times. */
+    if (bgi_load_acquire(&p->sleeping)) {
+        /* Fails only when it has been rung 2^64 - 2 times. */
         (void)eventfd_write(p->bell, 1);
     }
 }

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 static int pair[2];
@@ -122,6 +123,55 @@ Test(rw, a_deadline_ends_the_wait)
     cr_assert_eq(bg_run(time_out, NULL, .workers = 1), 0);
     cr_assert_eq(bg_run(time_out, NULL, .workers = 2), 0);
     cr_assert_eq(bg_run(time_out, NULL, .seed = 5), 0);
+}
+
+/* ---- what comes from outside ---- */
+
+static int from_outside(void *arg)
+{
+    struct itimerspec in = {.it_value.tv_nsec = 1000000};
+    uint64_t n = 0;
+    (void)arg;
+    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+    cr_expect_eq(timerfd_settime(fd, 0, &in, NULL), 0);
+    cr_expect_eq(bg_read(fd, &n, sizeof n), sizeof n);
+    cr_expect_eq(n, 1);
+    return bg_fd_close(fd);
+}
+
+/* No timer is set: the process waits, though time is virtual. */
+Test(rw, the_deterministic_mode_waits_for_what_is_real)
+{
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+        cr_assert_eq(bg_run(from_outside, NULL, .seed = seed), 0);
+    }
+}
+
+static int wait_for_nothing(void *arg)
+{
+    char c;
+    (void)arg;
+    cr_expect_eq(pipe2(pair, O_CLOEXEC), 0);
+    int r = (int)bg_read(pair[0], &c, 1);
+    cr_expect_eq(bg_fd_close(pair[0]), 0);
+    cr_expect_eq(bg_fd_close(pair[1]), 0);
+    return r;
+}
+
+/* The one who waits is the one who would have to write, but the library cannot know that. */
+static int wait_in_time(void *arg)
+{
+    int r = 0;
+    bg_timeout (BG_MS) {
+        r = wait_for_nothing(arg);
+    }
+    cr_expect_eq(r, -ETIMEDOUT);
+    return 0;
+}
+
+Test(rw, virtual_time_passes_when_nothing_is_ready)
+{
+    cr_assert_eq(bg_run(wait_in_time, NULL, .seed = 5), 0);
 }
 
 static int use_a_file(void *arg)

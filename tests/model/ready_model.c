@@ -258,7 +258,7 @@ static void with_a_bell(void)
     wt_setup(2);
     bgi_ec_node_init(&W[0].node);
     bgi_store(&port.sleeping, 0);
-    port.bell = 5;
+    port.bell = 0;
     bgi_store(&bell, 0);
     wrote = 0;
 }
@@ -266,6 +266,7 @@ static void with_a_bell(void)
 static void sleep_until_notified(void)
 {
     bgi_worker_tls = &W[0];
+    port.bell = 5; /* as it is opened */
     if (bgi_port_sleep(&port, &W[0].node)) {
         while (!bgi_cas(&bell, 1, 0)) {
             (void)bgi_futex_wait(&bell, 0, -1);

@@ -1,0 +1,151 @@
+/*
+ * What the driver finds: for a worker that sleeps, for one that is about to search, and for one
+ * that is held up.
+ */
+#include "rig.h"
+
+enum { ITEMS = 4 };
+
+static struct {
+    bgi_driver driver;
+    bgi_sched *s;
+    size_t left;      /* how many items it will find */
+    unsigned pending; /* for which workers: bits */
+    unsigned polled;  /* for which it was polled */
+    bgi_item item[ITEMS];
+} outside;
+
+static bgi_atomic ran;
+
+static void run_item(bgi_worker *w, bgi_item *self)
+{
+    (void)self;
+    if (bgi_fetch_add(&ran, 1) + 1 == ITEMS) {
+        bgi_sched_stop(w->sched);
+    }
+}
+
+static size_t find(bgi_worker *w, size_t most)
+{
+    size_t n = 0;
+    for (; outside.left > 0 && n < most; n++) {
+        bgi_item *item = &outside.item[--outside.left];
+        item->run = run_item;
+        bgi_push_quiet(w, item);
+    }
+    return n;
+}
+
+static void wait_outside(bgi_driver *d, bgi_worker *w, bg_time deadline)
+{
+    (void)d;
+    (void)deadline;
+    (void)find(w, ITEMS);
+}
+
+static void wake_outside(bgi_driver *d, bgi_worker *w)
+{
+    (void)d;
+    (void)w;
+}
+
+static size_t poll_outside(bgi_driver *d, bgi_worker *w, bgi_worker *of)
+{
+    (void)d;
+    outside.polled |= 1U << of->index;
+    return find(w, 1);
+}
+
+static int pending_outside(bgi_driver *d, bgi_worker *of)
+{
+    (void)d;
+    return (outside.pending >> of->index & 1) != 0;
+}
+
+static const struct bgi_driver_ops ops = {"outside",    wait_outside,    wake_outside,
+                                          poll_outside, pending_outside, NULL};
+
+static bgi_sched *begin(unsigned workers, size_t items)
+{
+    bgi_sched *s = rig_create(workers, 0);
+    outside.driver.ops = &ops;
+    outside.s = s;
+    outside.left = items;
+    outside.pending = outside.polled = 0;
+    s->driver = &outside.driver;
+    return s;
+}
+
+/* ---- for one that sleeps ---- */
+
+static int wakes_another(size_t items)
+{
+    bgi_sched *s = begin(2, items);
+    bgi_store(&s->worker[1].state, BGI_IDLE);
+    bgi_ec_prepare(&s->idle, &s->worker[1].node);
+    bgi_park(&s->worker[0]);
+    cr_expect_eq(bgi_runq_size(&s->worker[0].queue), items);
+    int woken = bgi_ec_waiting(&s->idle) == 0;
+    (void)bgi_ec_cancel(&s->idle, &s->worker[1].node);
+    bgi_store(&s->searching, 0);
+    bgi_sched_destroy(s);
+    return woken;
+}
+
+Test(driver, another_is_woken_for_what_is_more_than_one_item)
+{
+    cr_assert_eq(wakes_another(0), 0);
+    cr_assert_eq(wakes_another(1), 0);
+    cr_assert_eq(wakes_another(2), 1);
+    bgi_sched *s = begin(1, 2);
+    bgi_park(&s->worker[0]);
+    cr_assert_eq(bgi_runq_size(&s->worker[0].queue), 2);
+    cr_assert_eq(bgi_load(&s->searching), 0, "there is no other");
+    bgi_sched_destroy(s);
+}
+
+/* ---- for one that has nothing left ---- */
+
+static unsigned loop(unsigned workers)
+{
+    bgi_sched *s = begin(workers, ITEMS);
+    bgi_store(&ran, 0);
+    bgi_store(&s->worker[0].state, BGI_ACTIVE);
+    bgi_worker_loop(&s->worker[0]);
+    cr_expect_eq(bgi_load(&ran), ITEMS);
+    unsigned polled = outside.polled;
+    bgi_sched_destroy(s);
+    return polled;
+}
+
+Test(driver, one_of_several_looks_before_it_searches)
+{
+    cr_assert_eq(loop(2), 1);
+    cr_assert_eq(loop(1), 0, "one alone just sleeps there");
+}
+
+/* ---- for one that is held up ---- */
+
+Test(driver, who_searches_polls_for_those_that_are_held_up)
+{
+    bgi_sched *s = begin(4, ITEMS);
+    bgi_worker *thief = &s->worker[3];
+    outside.pending = 0xd; /* all but worker 1 */
+    cr_assert_null(bgi_search(thief), "nobody is held up");
+    bgi_store(&s->stuck, 3);
+    bgi_store(&s->worker[0].held_up, 1);
+    bgi_store(&s->worker[1].held_up, 1);
+    bgi_store(&thief->held_up, 1);
+    bgi_item *found = bgi_search(thief);
+    cr_assert(found == &outside.item[ITEMS - 1]);
+    cr_assert_eq(outside.polled, 1, "it is held up, and something has come for it");
+    cr_assert_eq(outside.left, ITEMS - 1);
+    outside.pending = 0;
+    cr_assert_null(bgi_search(thief));
+    cr_assert_eq(outside.left, ITEMS - 1);
+    bgi_store(&s->stuck, 0);
+    if (thief->searching) {
+        bgi_stop_searching(thief);
+    }
+    bgi_sched_destroy(s);
+}
