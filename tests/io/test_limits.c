@@ -1,6 +1,8 @@
 /*
  * What the system refuses: descriptors, above all. Each refusal is an error of the call that met
  * it; nothing leaks, and all works when there is room again.
+ *
+ * Labels: drivers
  */
 #include <brigade.h>
 #include <criterion/criterion.h>

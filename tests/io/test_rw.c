@@ -1,6 +1,8 @@
 /*
  * Reading and writing: pipes, sockets and files; what waits, in which order it is served, what ends
  * a wait, and that nothing is lost.
+ *
+ * Labels: drivers valgrind
  */
 #include <brigade.h>
 #include <criterion/criterion.h>

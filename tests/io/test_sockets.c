@@ -1,6 +1,8 @@
 /*
  * Sockets: connections, datagrams, descriptors that are passed along, half-closed and reset peers,
  * and what ends a wait for each.
+ *
+ * Labels: drivers valgrind
  */
 #include <brigade.h>
 #include <criterion/criterion.h>

@@ -2,6 +2,8 @@
  * sendfile, splice, poll: between all kinds of descriptors; descriptors that are not the library's
  * to change; plain threads; signals in the middle; a worker that computes while others wait for
  * descriptors.
+ *
+ * Labels: drivers
  */
 #include <brigade.h>
 #include <criterion/criterion.h>
