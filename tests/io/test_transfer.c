@@ -246,12 +246,12 @@ Test(transfer, plain_threads_make_the_same_calls)
 
 /* ---- signals in the middle ---- */
 
-static int signals; /* atomic: threads of the test get some, too */
+static bgi_atomic signals; /* threads of the test get some, too */
 
 static void count_signal(int s)
 {
     (void)s;
-    (void)__atomic_fetch_add(&signals, 1, __ATOMIC_RELAXED);
+    (void)bgi_fetch_add(&signals, 1);
 }
 
 /* A storm of signals on the one thread there is. */
@@ -259,7 +259,7 @@ static int in_a_storm(void *arg)
 {
     struct itimerval each = {{0, 50}, {0, 50}}, never = {{0, 0}, {0, 0}};
     cr_expect_eq(setitimer(ITIMER_REAL, &each, NULL), 0);
-    while (__atomic_load_n(&signals, __ATOMIC_RELAXED) < 20) {
+    while (bgi_load(&signals) < 20) {
         cr_expect_eq(((bg_fn)(uintptr_t)arg)(NULL), 0);
     }
     cr_expect_eq(setitimer(ITIMER_REAL, &never, NULL), 0);
@@ -272,20 +272,20 @@ Test(transfer, signals_interrupt_nothing)
     cr_assert_eq(sigaction(SIGALRM, &count, NULL), 0);
     bg_fn all[] = {send_a_file, splice_through_pipes, talk_with_a_thread};
     for (int i = 0; i < 3; i++) {
-        signals = 0;
+        bgi_store(&signals, 0);
         cr_assert_eq(bg_run(in_a_storm, (void *)(uintptr_t)all[i], .workers = 1), 0);
     }
 }
 
 /* ---- a worker that computes ---- */
 
-static int rounds_done;
+static bgi_atomic rounds_done;
 
 /* Computes until the others have had all their rounds: they have to, while it does. */
 static int hog(void *arg)
 {
     (void)arg;
-    while (__atomic_load_n(&rounds_done, __ATOMIC_ACQUIRE) == 0) {
+    while (bgi_load_acquire(&rounds_done) == 0) {
     }
     return 0;
 }
@@ -310,7 +310,7 @@ static void *ask(void *arg)
         cr_expect_eq(read(fd, &c, 1), 1);
         cr_expect_eq(c, i);
     }
-    __atomic_store_n(&rounds_done, 1, __ATOMIC_RELEASE);
+    bgi_store_release(&rounds_done, 1);
     (void)shutdown(fd, SHUT_WR);
     return NULL;
 }
@@ -319,7 +319,7 @@ static int with_hogs(void *arg)
 {
     int pair[2], hogs = *(int *)arg;
     pthread_t t;
-    rounds_done = 0;
+    bgi_store(&rounds_done, 0);
     cr_expect_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     bg_group (g) {
         cr_expect_eq(bg_group_spawn(&g, answer, &pair[0]), 0);
