@@ -16,8 +16,10 @@
 #include <brigade/group.h>
 #include <brigade/io.h>
 #include <brigade/local.h>
+#include <brigade/net.h>
 #include <brigade/parallel.h>
 #include <brigade/pipeline.h>
+#include <brigade/resolve.h>
 #include <brigade/runtime.h>
 #include <brigade/scope.h>
 #include <brigade/select.h>

@@ -6,8 +6,9 @@
  * is waited for, so the signal cannot be taken for another's. Threads are thus made on the stack of
  * the task that needs them, and not in a commit, on another's.
  *
- * The word `blocking` of a runtime: 0 -> the pool, once, by the first who needs it
- * (compare-and-swap, release) -> whoever loads it (acquire). Cleared by nobody: the runtime ends.
+ * The words `blocking` and `resolving` of a runtime, whose pool for names is apart: 0 -> the pool,
+ * once, by the first who needs it (compare-and-swap, release) -> whoever loads it (acquire).
+ * Cleared by nobody: the runtime ends.
  */
 #include "io/blocking.h"
 
@@ -16,35 +17,52 @@
 #include <brigade/blocking.h>
 #include <errno.h>
 
-bgi_pool *bgi_blocking_pool(bg_runtime *rt)
+static bgi_pool *pool_in(bg_runtime *rt, bgi_atomic *word, unsigned most)
 {
-    bgi_pool *p = bgi_load_acquire_ptr(&rt->blocking);
+    bgi_pool *p = bgi_load_acquire_ptr(word);
     if (bgi_likely(p != NULL)) {
         return p;
     }
-    p = bgi_pool_create(rt->blocking_threads, BGI_BLOCKING_KEEP, &rt->sched->usable);
-    if (p != NULL && !bgi_cas_release(&rt->blocking, 0, (bgi_word)p)) {
+    p = bgi_pool_create(most, BGI_BLOCKING_KEEP, &rt->sched->usable);
+    if (p != NULL && !bgi_cas_release(word, 0, (bgi_word)p)) {
         bgi_pool_end(p); /* it has nothing yet */
-        p = bgi_load_acquire_ptr(&rt->blocking);
+        p = bgi_load_acquire_ptr(word);
     }
     return p;
 }
 
-void bgi_blocking_end(bg_runtime *rt)
+bgi_pool *bgi_blocking_pool(bg_runtime *rt)
 {
-    bgi_pool *p = bgi_load_ptr(&rt->blocking); /* who made it has been joined */
+    return pool_in(rt, &rt->blocking, rt->blocking_threads);
+}
+
+static void end_pool(bgi_atomic *word)
+{
+    bgi_pool *p = bgi_load_ptr(word); /* who made it has been joined */
     if (p != NULL) {
         bgi_pool_check(p);
         bgi_pool_end(p);
     }
 }
 
-void bgi_blocking_linger(bg_runtime *rt)
+void bgi_blocking_end(bg_runtime *rt)
 {
-    bgi_pool *p = bgi_load_acquire_ptr(&rt->blocking);
+    end_pool(&rt->blocking);
+    end_pool(&rt->resolving);
+}
+
+static void linger(bgi_atomic *word)
+{
+    bgi_pool *p = bgi_load_acquire_ptr(word);
     if (p != NULL) {
         bgi_pool_linger(p);
     }
+}
+
+void bgi_blocking_linger(bg_runtime *rt)
+{
+    linger(&rt->blocking);
+    linger(&rt->resolving);
 }
 
 void bgi_blocking_count(bg_runtime *rt, bgi_pool_counts *out)
@@ -62,7 +80,8 @@ static int commit_call(bgi_worker *w, bgi_fiber *self, void *waiter)
     return !bgi_wait_arm(waiter, self);
 }
 
-int bgi_blocking_wait(bg_task *self, bgi_pool *p, bgi_job *j)
+/* Takes the job; copies the size bytes of its argument to back, if it has been run. */
+static int wait_for(bg_task *self, bgi_pool *p, bgi_job *j, void *back, size_t size)
 {
     bgi_waiter *waiter = &self->waiter;
 
@@ -80,8 +99,37 @@ int bgi_blocking_wait(bg_task *self, bgi_pool *p, bgi_job *j)
         }
     }
     int result = j->result;
+    if (size != 0) {
+        memcpy(back, j->arg, size);
+    }
     bgi_free(j);
     return result;
+}
+
+int bgi_blocking_wait(bg_task *self, bgi_pool *p, bgi_job *j)
+{
+    return wait_for(self, p, j, NULL, 0);
+}
+
+int bgi_blocking_resolve(bg_task *self, bg_fn fn, void *record, size_t size)
+{
+    bg_runtime *rt = bgi_task_runtime(self);
+    if (bgi_unlikely(rt->sched->sim != NULL)) {
+        int result = fn(record);
+        bgi_sim_point(rt->sched);
+        return result;
+    }
+    bgi_pool *p = pool_in(rt, &rt->resolving, BGI_BLOCKING_RESOLVING);
+    bgi_job *j = p == NULL ? NULL : bgi_malloc(sizeof *j + size);
+    if (j == NULL) {
+        return -ENOMEM;
+    }
+    j->fn = fn;
+    j->arg = memcpy(j->bytes, record, size);
+    j->waiter = &self->waiter;
+    j->name = bg_task_name(self);
+    bgi_pool_submit(p, j);
+    return wait_for(self, p, j, record, size);
 }
 
 /* In the deterministic mode: here and now, between two points at which others may go first (the

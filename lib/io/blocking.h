@@ -7,7 +7,8 @@
 #include "io/pool.h"
 #include "task/task.h"
 
-#define BGI_BLOCKING_MOST 512 /* threads, unless the options say otherwise */
+#define BGI_BLOCKING_MOST 512     /* threads, unless the options say otherwise */
+#define BGI_BLOCKING_RESOLVING 16 /* threads for names of hosts */
 #define BGI_BLOCKING_KEEP (10 * BG_S)
 
 /* The pool of the runtime, made if need be; NULL: no memory. */
@@ -20,6 +21,12 @@ int bgi_blocking_wait(bg_task *self, bgi_pool *p, bgi_job *j);
  * arg may point into the caller's stack. 0; or what ended the wait before, -ENOMEM or -EAGAIN, and
  * it was not called. fn's result is dropped. */
 int bgi_blocking_through(bg_task *self, bg_fn fn, void *arg);
+
+/*
+ * Calls fn with a copy of the size bytes at record, in the pool for names of hosts, and copies them
+ * back when it has returned: its result. Else the failure: record is as it was.
+ */
+int bgi_blocking_resolve(bg_task *self, bg_fn fn, void *record, size_t size);
 
 /* The end of the runtime: no task lives, no worker runs. Waits for what was abandoned. */
 void bgi_blocking_end(bg_runtime *rt);

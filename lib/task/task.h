@@ -126,7 +126,8 @@ struct bg_runtime {
     int main_result;
     unsigned deadlocks;        /* of the deterministic mode */
     bgi_atomic blocking;       /* the pool for blocking calls, once there was one (io/blocking.c) */
-    unsigned blocking_threads; /* how many it may have */
+    bgi_atomic resolving;      /* likewise, for names of hosts */
+    unsigned blocking_threads; /* how many `blocking` may have */
     struct bgi_io *io;         /* descriptors (io/io.h) */
 };
 
