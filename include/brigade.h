@@ -19,6 +19,7 @@
 #include <brigade/net.h>
 #include <brigade/parallel.h>
 #include <brigade/pipeline.h>
+#include <brigade/process.h>
 #include <brigade/resolve.h>
 #include <brigade/runtime.h>
 #include <brigade/scope.h>
