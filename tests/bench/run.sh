@@ -30,6 +30,7 @@ help)
     run 0 "$1" --help
     grep -q -e '--micro' "$work/out" || fail "--help does not name --micro"
     grep -q -e '--forkjoin' "$work/out" || fail "--help does not name --forkjoin"
+    grep -q -e '--io' "$work/out" || fail "--help does not name --io"
     ;;
 missing)
     # Neither a compiler nor apt-get: one line that names the packages.
@@ -40,7 +41,7 @@ missing)
         grep -q -w -e "$package" "$work/err" || fail "$package is not named"
     done
     # The others need no more than brigade's own build.
-    for part in --micro --forkjoin; do
+    for part in --micro --forkjoin --io; do
         run 1 env PATH="$work/bin" "$(command -v bash)" "$1" $part
         [ "$(wc -l <"$work/err")" -eq 1 ] || fail "more than one line for $part"
         grep -q 'build-essential cmake libatomic-ops-dev$' "$work/err" || fail "$part: packages"
@@ -59,7 +60,7 @@ missing)
     run 1 env PATH="$work/bin" "$(command -v bash)" "$1" --jobs io
     grep -q 'sudo .*apt-get install .*libssl-dev' "$work/err" || fail "sudo was not used"
     ;;
-micro | forkjoin)
+micro | forkjoin | io)
     # Handed on with its arguments, or one line that it is not there.
     mkdir -p "$work/tree/bench/$2"
     cp "$1" "$work/tree/bench/run"

@@ -1,0 +1,3 @@
+module brigade.bench/io
+
+go 1.20
