@@ -67,6 +67,8 @@
 #define BGI_SPARES_MAX 64
 /* Items run between two looks at the clock, the injector and the driver; prime, as in Go. */
 #define BGI_BUDGET 61
+/* And the time between them, at most, about: fewer items are run when they take long. */
+#define BGI_LOOK_PERIOD (500 * BG_US)
 /* How often the monitor looks while somebody works. A task is stuck after two looks. */
 #define BGI_MONITOR_PERIOD (1 * BG_MS)
 
@@ -101,6 +103,8 @@ typedef struct bgi_worker {
     struct bgi_random random;
     int searching;
     int is_spare;
+    bg_time looked;               /* when it last looked around, roughly */
+    bgi_word allotted;            /* how many items it was to run from then on */
     unsigned tell_in, tell_every; /* items in the next slot until it wakes somebody (submit.c) */
     /* Others look at these. */
     bgi_runq queue;

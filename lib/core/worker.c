@@ -72,12 +72,28 @@ int bgi_worker_run_timers(bgi_worker *w)
     return fired != 0;
 }
 
+/* How many items to run until the next look: fewer when those since the last one took long. */
+static bgi_word next_budget(bgi_worker *w)
+{
+    bg_time now = bgi_clock_rough();
+    bg_duration took = now - w->looked;
+    w->looked = now;
+    bgi_word budget = BGI_BUDGET;
+    if (bgi_unlikely(took > BGI_LOOK_PERIOD)) {
+        budget = w->allotted * (bgi_word)BGI_LOOK_PERIOD / (bgi_word)took;
+    } else if (took > BGI_LOOK_PERIOD / 4 && w->allotted < BGI_BUDGET / 2) {
+        budget = 2 * w->allotted;
+    }
+    w->allotted = budget > 0 ? budget : 1;
+    return w->allotted;
+}
+
 /* The look around: what the worker's own queues would let starve. */
 static bgi_item *look_around(bgi_worker *w)
 {
     bgi_sched *s = w->sched;
 
-    bgi_store(&w->budget, BGI_BUDGET);
+    bgi_store(&w->budget, next_budget(w));
 #if BGI_DEBUG
     if (bgi_load(&w->tick) % 1024 < BGI_BUDGET) {
         bgi_worker_check(w);

@@ -82,6 +82,18 @@ int bgi_call_entry(bgi_io *io, int fd, bgi_fd **e, bgi_word *state)
     return r;
 }
 
+/* Whether events of the descriptor come to somebody who sees them: not to a spare worker that will
+ * retire, nor to one that is held up. */
+static int is_watched(const bgi_fd *e, const bgi_worker *w)
+{
+    bgi_word port = bgi_load(&e->port);
+    if (port == 0 || port == w->index + 1U) {
+        return port != 0;
+    }
+    const bgi_worker *owner = &w->sched->worker[port - 1];
+    return (w->is_spare || !owner->is_spare) && bgi_load(&owner->held_up) == 0;
+}
+
 /* Inside e->in. */
 static int watch(bgi_io *io, bgi_fd *e, int fd, bgi_word state)
 {
@@ -89,8 +101,7 @@ static int watch(bgi_io *io, bgi_fd *e, int fd, bgi_word state)
         return -EBADF;
     }
     bgi_worker *w = bgi_worker_self();
-    bgi_word port = bgi_load(&e->port);
-    if (port != 0 && (w->is_spare || !w->sched->worker[port - 1].is_spare)) {
+    if (is_watched(e, w)) {
         return 0; /* somebody else has done it */
     }
     return io->ops->watch(io, w, e, fd);
@@ -99,8 +110,7 @@ static int watch(bgi_io *io, bgi_fd *e, int fd, bgi_word state)
 int bgi_call_watch(bgi_io *io, bgi_fd *e, int fd, bgi_word state)
 {
     bgi_worker *w = bgi_worker_self();
-    bgi_word port = bgi_load(&e->port);
-    if (bgi_likely(port != 0 && (w->is_spare || !w->sched->worker[port - 1].is_spare))) {
+    if (bgi_likely(is_watched(e, w))) {
         return 0;
     }
     bgi_word s = bgi_waitq_enter(&e->in);

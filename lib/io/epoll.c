@@ -3,7 +3,7 @@
  *
  * A descriptor is registered once, edge-triggered, for all events, with the worker on which a task
  * first waits for it; it stays there until it is closed, so that a wait costs no system call. Where
- * that worker is a spare one, the next regular worker on which somebody waits takes it over.
+ * that worker is a spare one, or held up, the next one on which somebody waits takes it over.
  *
  * The bell of a port is an eventfd that nobody ever reads: each write is an edge. A helper that has
  * taken the edge off rings it again, since the worker may be about to sleep.

@@ -9,6 +9,10 @@
  * caller's memory, and what it has transferred by then is the result. So nothing is lost, and
  * nothing is touched after the call.
  *
+ * Operations are collected and submitted when the worker runs out of items, or looks around. That
+ * takes some microseconds when the others do as this one. When it takes longer, as others compute,
+ * each goes to the kernel at once.
+ *
  * Closing. `port` of an entry (io/fd.h) counts here the operations under way. Who closes the
  * descriptor raises the generation, makes a full fence, and if it then finds a count asks each ring
  * to give up what is under way with the descriptor. Who makes an operation counts it, makes a full
@@ -35,6 +39,8 @@
 BGI_RETURN_THUNK;
 
 enum { TAKE = 128 }; /* completions at once */
+#define COLLECTED                                                                                  \
+    (50 * BG_US) /* so long operations are collected, about, before they are submitted */
 
 typedef struct operation {
     bgi_waiter *waiter;
@@ -163,6 +169,7 @@ static void wait_in(bgi_driver *d, bgi_worker *w, bg_time deadline)
     bgi_ring_call(p->ring, n, bgi_port_sleep(p, &w->node), timeout);
     bgi_port_awake(p, &w->node);
     (void)reap(p, w, 1);
+    p->polled = bgi_clock_rough();
 }
 
 static void wake(bgi_driver *d, bgi_worker *w)
@@ -185,7 +192,11 @@ static size_t poll_for(bgi_driver *d, bgi_worker *w, bgi_worker *of)
         return 0;
     }
     bgi_ring_call(p->ring, flush(p, own), 0, NULL);
-    return reap(p, w, own);
+    size_t sent = reap(p, w, own);
+    if (own) {
+        p->polled = bgi_clock_rough();
+    }
+    return sent;
 }
 
 /* ---- operations ---- */
@@ -282,6 +293,10 @@ static int queue(bgi_io *io, const bgi_fd *entry, const bgi_call *c, int events,
     }
     bgi_ring_leave(p->ring, 1, how);
     op->port = p;
+    int computing = w->allotted < BGI_BUDGET || bgi_clock_rough() - p->polled > COLLECTED;
+    if (bgi_unlikely(computing) && r == 0) {
+        (void)poll_for(&io->driver, w, w);
+    }
     return r;
 }
 
