@@ -24,6 +24,7 @@
 #include <brigade/runtime.h>
 #include <brigade/scope.h>
 #include <brigade/select.h>
+#include <brigade/signal.h>
 #include <brigade/sort.h>
 #include <brigade/sync.h>
 #include <brigade/task.h>
