@@ -78,13 +78,13 @@ static bgi_word next_budget(bgi_worker *w)
     bg_time now = bgi_clock_rough();
     bg_duration took = now - w->looked;
     w->looked = now;
-    bgi_word budget = BGI_BUDGET;
+    bgi_word budget = w->allotted;
     if (bgi_unlikely(took > BGI_LOOK_PERIOD)) {
-        budget = w->allotted * (bgi_word)BGI_LOOK_PERIOD / (bgi_word)took;
-    } else if (took > BGI_LOOK_PERIOD / 4 && w->allotted < BGI_BUDGET / 2) {
-        budget = 2 * w->allotted;
+        budget = budget * (bgi_word)BGI_LOOK_PERIOD / (bgi_word)took;
+    } else if (took < BGI_LOOK_PERIOD / 2) {
+        budget = 2 * budget;
     }
-    w->allotted = budget > 0 ? budget : 1;
+    w->allotted = budget == 0 ? 1 : budget < BGI_BUDGET ? budget : BGI_BUDGET;
     return w->allotted;
 }
 

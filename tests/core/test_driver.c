@@ -2,6 +2,7 @@
  * What the driver finds: for a worker that sleeps, for one that is about to search, and for one
  * that is held up.
  */
+#include "base/clock.h"
 #include "rig.h"
 
 enum { ITEMS = 4 };
@@ -148,4 +149,67 @@ Test(driver, who_searches_polls_for_those_that_are_held_up)
         bgi_stop_searching(thief);
     }
     bgi_sched_destroy(s);
+}
+
+/* ---- how often a worker looks around ---- */
+
+static bg_time time_now, item_takes;
+static unsigned items_left;
+static bgi_word least, most;
+
+static bg_time read_clock(void *ctx)
+{
+    (void)ctx;
+    return time_now;
+}
+
+static const struct bgi_clock_ops own_clock = {.now = read_clock};
+
+static void run_for_a_while(bgi_worker *w, bgi_item *self)
+{
+    time_now += item_takes;
+    least = w->allotted < least ? w->allotted : least;
+    most = w->allotted > most ? w->allotted : most;
+    if (--items_left == 0) {
+        bgi_sched_stop(w->sched);
+    } else {
+        bgi_push_quiet(w, self);
+    }
+}
+
+static void run_items(bgi_sched *s, unsigned n, bg_duration each)
+{
+    bgi_item item = {.run = run_for_a_while};
+    items_left = n;
+    item_takes = each;
+    bgi_store(&s->stopping, 0);
+    bgi_push_quiet(&s->worker[0], &item);
+    least = BGI_BUDGET;
+    most = 0;
+    bgi_worker_loop(&s->worker[0]);
+}
+
+Test(driver, who_runs_long_items_looks_around_more_often)
+{
+    time_now = 100 * BG_S;
+    bgi_clock_set_ops(&own_clock);
+    bgi_sched *s = begin(1, 0);
+    bgi_worker *w = &s->worker[0];
+    bgi_store(&w->state, BGI_ACTIVE);
+    w->looked = time_now;
+    run_items(s, 1000, BG_US);
+    cr_assert_eq(least, BGI_BUDGET, "as many as there may be while they are short");
+    run_items(s, 1000, 100 * BG_US);
+    cr_assert_eq(w->allotted, BGI_LOOK_PERIOD / (100 * BG_US));
+    run_items(s, 10, 2 * BGI_LOOK_PERIOD);
+    cr_assert_eq(w->allotted, 1, "after each");
+    run_items(s, 100, BGI_LOOK_PERIOD / 3);
+    cr_assert_leq(most, 3);
+    run_items(s, 1000, BGI_LOOK_PERIOD / 40);
+    cr_assert_geq(w->allotted, 20);
+    cr_assert_leq(w->allotted, 40, "about as long as it is to be");
+    run_items(s, 1000, BG_US);
+    cr_assert_eq(w->allotted, BGI_BUDGET, "and back");
+    bgi_sched_destroy(s);
+    bgi_clock_set_ops(NULL);
 }
