@@ -201,7 +201,7 @@ Test(driver, who_runs_long_items_looks_around_more_often)
     cr_assert_eq(least, BGI_BUDGET, "as many as there may be while they are short");
     run_items(s, 1000, 100 * BG_US);
     cr_assert_eq(w->allotted, BGI_LOOK_PERIOD / (100 * BG_US));
-    run_items(s, 10, 2 * BGI_LOOK_PERIOD);
+    run_items(s, 100, 2 * BGI_LOOK_PERIOD);
     cr_assert_eq(w->allotted, 1, "after each");
     run_items(s, 100, BGI_LOOK_PERIOD / 3);
     cr_assert_leq(most, 3);
