@@ -2,7 +2,7 @@
 
 Arguments: job (cpu, io, mixed), number of tasks, wait in ns, descriptor of the task list
 (slot number, size and path, each ended by a zero byte), descriptor of the shared slots, offset of
-the first slot. A slot is a 32-bit status (1 hashed, below zero a negative errno) and 32 bytes of
+the first slot, port of the server to wait for (0: to sleep). A slot is a 32-bit status (1 hashed, below zero a negative errno) and 32 bytes of
 digest. Prints one line of JSON: what it measured around asyncio.run().
 """
 
@@ -64,7 +64,7 @@ def cpu_ns():
 
 
 class Job:
-    def __init__(self, kind, tasks, wait_ns, files, slots, offset):
+    def __init__(self, kind, tasks, wait_ns, files, slots, offset, port):
         self.waits = kind != "cpu"
         self.hashes = kind != "io"
         self.tasks = tasks
@@ -72,13 +72,23 @@ class Job:
         self.files = files
         self.slots = slots
         self.offset = offset
+        self.port = port
         self.waiting = self.peak = self.done = 0
+
+    async def fetch(self):
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        body = await reader.readexactly(12)
+        writer.close()
+        if not head.startswith(b"HTTP/1.1 200 ") or body != b"hello, world":
+            raise OSError(errno.EPROTO, "not the answer of the server")
 
     async def task(self, i):
         if self.waits:
             self.waiting += 1
             self.peak = max(self.peak, self.waiting)
-            await asyncio.sleep(self.wait)
+            await (self.fetch() if self.port else asyncio.sleep(self.wait))
             self.waiting -= 1
         if self.hashes:
             slot, size, path = self.files[i]
@@ -96,10 +106,10 @@ def read_list(fd):
             for i in range(0, len(fields) - 1, 3)]
 
 
-def run(kind, tasks, wait_ns, list_fd, slots_fd, offset):
+def run(kind, tasks, wait_ns, list_fd, slots_fd, offset, port):
     files = read_list(list_fd)
     with mmap.mmap(slots_fd, 0) as slots:
-        job = Job(kind, tasks, wait_ns, files, slots, offset)
+        job = Job(kind, tasks, wait_ns, files, slots, offset, port)
         cpu, wall = cpu_ns(), time.monotonic_ns()
         asyncio.run(job.main())
         wall, cpu = time.monotonic_ns() - wall, cpu_ns() - cpu
@@ -115,4 +125,4 @@ def run(kind, tasks, wait_ns, list_fd, slots_fd, offset):
 
 
 if __name__ == "__main__":
-    run(sys.argv[1], *map(int, sys.argv[2:7]))
+    run(sys.argv[1], *map(int, sys.argv[2:8]))

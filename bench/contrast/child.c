@@ -106,7 +106,7 @@ int child_run(mode_fn fn, const struct run *run, struct outcome *out, const char
         kill(-pid, SIGKILL);
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
             ;
-        while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+        while (waitpid(-pid, NULL, 0) > 0 || errno == EINTR) /* its group; not the server */
             ;
         if (n < sizeof *out || status != 0)
             describe(out, status);

@@ -11,6 +11,7 @@
 #include "options.h"
 #include "output.h"
 #include "say.h"
+#include "server.h"
 #include "stop.h"
 #include "table.h"
 
@@ -21,6 +22,8 @@
 #define SEQUENTIAL_BUDGET 2000000000
 
 static struct results results; /* large: it holds every run */
+static struct server server;
+static size_t most_connections;
 
 static int list_files(struct file_list *files, const struct options *o)
 {
@@ -100,6 +103,21 @@ static int one_run(struct run *run, struct digests *digests, enum mode_id mode, 
     return 0;
 }
 
+/* Do the tasks of this job fetch, or sleep? */
+static void choose_wait(struct run *run, bool first)
+{
+    const struct options *o = results.options;
+    run->port = 0;
+    if (!job_waits(run->kind) || o->sleeps)
+        return;
+    if (server.pid > 0 && run->tasks <= most_connections)
+        run->port = server.port;
+    else if (first && server.pid > 0)
+        say("%s: %zu tasks are more than there can be connections here (%zu): they sleep",
+            job_name(run->kind), run->tasks, most_connections);
+    results.fetches[run->kind] = run->port != 0;
+}
+
 static int all_runs(struct run *run, struct digests *digests)
 {
     const struct options *o = results.options;
@@ -109,6 +127,7 @@ static int all_runs(struct run *run, struct digests *digests)
                 continue;
             run->kind = (enum job_kind)job;
             run->tasks = results_tasks(&results, run->kind);
+            choose_wait(run, round == 0);
             for (unsigned mode = 0; mode < MODE_COUNT; mode++) {
                 if (!(o->modes & 1u << mode))
                     continue;
@@ -172,6 +191,7 @@ int main(int argc, char *argv[])
     results.options = &o;
     stop_install();
     child_prepare();
+    most_connections = server_most_connections();
     if (hash_init() < 0) {
         say("OpenSSL here has no SHA-256");
         return EXIT_FAILED;
@@ -187,7 +207,13 @@ int main(int argc, char *argv[])
         run.files = results.files = &files;
         results.digests = &digests;
     }
+    if (o.jobs & ~(1u << JOB_CPU) && !o.sleeps) {
+        int rc = server_start(&server, o.wait_ns);
+        if (rc < 0)
+            say("no server (%s): tasks sleep", strerror(-rc));
+    }
     status = contrast(&o, &run, &digests);
+    server_stop(&server);
     digests_close(&digests);
     files_free(&files);
     return status;

@@ -59,7 +59,7 @@ static int list_fd(const struct run *run)
 
 static void exec_python(const struct run *run, const char *path, int list, int out_fd, pid_t parent)
 {
-    char tasks[24], wait[24], list_arg[16], slots[16], offset[24];
+    char tasks[24], wait[24], list_arg[16], slots[16], offset[24], port[16];
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(1);
@@ -73,8 +73,9 @@ static void exec_python(const struct run *run, const char *path, int list, int o
     snprintf(list_arg, sizeof list_arg, "%d", list);
     snprintf(slots, sizeof slots, "%d", run->shared_fd);
     snprintf(offset, sizeof offset, "%zu", sizeof(struct shared));
+    snprintf(port, sizeof port, "%d", run->port);
     execlp("python3", "python3", "-I", path, job_name(run->kind), tasks, wait, list_arg, slots,
-           offset, (char *)NULL);
+           offset, port, (char *)NULL);
     _exit(127);
 }
 

@@ -3,6 +3,7 @@
  * with .workers = 0 it is what the library is for. The wall time holds the start and the end of
  * the runtime.
  */
+#include "fetch.h"
 #include "meter.h"
 #include "modes.h"
 
@@ -26,9 +27,11 @@ struct batch {
     uint64_t spares;
 };
 
-static int sleep_task(int64_t ns)
+static const struct calls task_calls = {bg_connect, bg_fd_send, bg_fd_recv, bg_fd_close};
+
+static int wait_task(const struct run *run)
 {
-    return bg_sleep(ns);
+    return run->port ? fetch(run->port, &task_calls) : bg_sleep(run->wait_ns);
 }
 
 static int one_task(void *arg)
@@ -36,7 +39,7 @@ static int one_task(void *arg)
     const struct unit *u = arg;
     if (u->index % LOOK_EVERY == LOOK_EVERY - 1)
         meter_see_threads(u->run);
-    return work_task(u->run, u->index, sleep_task);
+    return work_task(u->run, u->index, wait_task);
 }
 
 static int all_tasks(void *arg)

@@ -40,14 +40,14 @@ static void pool_process(const struct run *run)
         size_t i = bgi_fetch_add(&run->shared->next.value, 1);
         if (i >= run->tasks)
             break;
-        (void)work_task(run, i, sleep_thread);
+        (void)work_task(run, i, wait_thread);
     }
     add_private_memory(run);
 }
 
 static void waiter_process(const struct run *run, size_t i)
 {
-    (void)work_task(run, i, sleep_thread);
+    (void)work_task(run, i, wait_thread);
     if (i % SAMPLE_EVERY == 0)
         add_private_memory(run);
 }

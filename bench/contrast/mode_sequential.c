@@ -24,7 +24,7 @@ void mode_sequential(const struct run *run, struct outcome *out)
     meter_start(&m);
     for (size_t i = 0; i < n && out->error == 0; i++) {
         size_t spread = n == run->tasks ? i : (2 * i + 1) * run->tasks / (2 * n);
-        out->error = work_task(run, spread, sleep_thread);
+        out->error = work_task(run, spread, wait_thread);
     }
     out->tasks_done = bgi_load(&run->shared->done.value);
     meter_stop(&m, run, out);

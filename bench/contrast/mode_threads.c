@@ -28,7 +28,7 @@ static void *pool_thread(void *arg)
         size_t i = bgi_fetch_add(&run->shared->next.value, 1);
         if (i >= run->tasks)
             return NULL;
-        (void)work_task(run, i, sleep_thread);
+        (void)work_task(run, i, wait_thread);
     }
 }
 
@@ -59,7 +59,7 @@ static void *waiter_thread(void *arg)
 {
     const struct unit *u = arg;
     highwater_enter(&u->run->shared->living);
-    (void)work_task(u->run, u->index, sleep_thread);
+    (void)work_task(u->run, u->index, wait_thread);
     highwater_leave(&u->run->shared->living);
     return NULL;
 }

@@ -23,6 +23,7 @@ enum {
     OPT_DIR,
     OPT_N,
     OPT_WAIT,
+    OPT_SLEEP,
     OPT_REPEAT,
     OPT_WORKERS,
     OPT_JSON,
@@ -35,6 +36,8 @@ static const struct option long_options[] = {
     {"dir", required_argument, NULL, OPT_DIR},
     {"n", required_argument, NULL, OPT_N},
     {"wait", required_argument, NULL, OPT_WAIT},
+    {"latency", required_argument, NULL, OPT_WAIT},
+    {"sleep", no_argument, NULL, OPT_SLEEP},
     {"repeat", required_argument, NULL, OPT_REPEAT},
     {"workers", required_argument, NULL, OPT_WORKERS},
     {"json", required_argument, NULL, OPT_JSON},
@@ -60,7 +63,7 @@ static void help(void)
          "\n"
          "Jobs:\n"
          "  cpu    SHA-256 of every regular file below DIR (default /usr/include)\n"
-         "  io     N tasks that each wait\n"
+         "  io     N tasks that each wait: for an answer of a local HTTP server\n"
          "  mixed  a task for every file: it waits, then hashes the file\n"
          "Modes:");
     for (unsigned i = 0; i < MODE_COUNT; i++)
@@ -70,7 +73,10 @@ static void help(void)
          "  --modes LIST    of these modes (default all)\n"
          "  --dir DIR       the same as DIR\n"
          "  --n N           waiting tasks in io (default 10000, at most 1000000)\n"
-         "  --wait MS       how long a task waits, in milliseconds (default 100)\n"
+         "  --wait MS       the server answers after that time, in milliseconds (default 100);\n"
+         "                  also --latency\n"
+         "  --sleep         tasks sleep so long instead; so they do when there are more than the\n"
+         "                  system allows connections\n"
          "  --repeat R      rounds, modes taking turns; medians are shown (default 1)\n"
          "  --workers N     processes and threads of the pools, workers of stealing\n"
          "                  (default: the CPUs this process may use)\n"
@@ -177,6 +183,9 @@ static int take(struct options *o, int c)
         n = number("wait", optarg, 0, MAX_WAIT_MS);
         o->wait_ns = (int64_t)n * 1000000;
         break;
+    case OPT_SLEEP:
+        o->sleeps = true;
+        return 0;
     case OPT_REPEAT:
         n = number("repeat", optarg, 1, MAX_REPEAT);
         o->repeat = (unsigned)n;

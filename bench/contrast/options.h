@@ -6,6 +6,8 @@
 
 #include "modes.h"
 
+#include <stdbool.h>
+
 #define MAX_REPEAT 99
 
 /* What the program's exit status says; the first that applies, in this order. A signal that
@@ -24,6 +26,7 @@ struct options {
     unsigned modes; /* bit 1 << enum mode_id */
     size_t tasks;
     int64_t wait_ns;
+    bool sleeps; /* tasks that wait sleep, instead of fetching */
     unsigned repeat;
     unsigned workers; /* 0: as many as there are CPUs */
     const char *json;

@@ -205,9 +205,11 @@ static void write_json(FILE *f, const struct results *r)
     }
     fprintf(f,
             "  \"cpus_online\": %ld,\n  \"workers\": %u,\n  \"rounds\": %u,\n  \"wait_s\": %.3f,\n"
+            "  \"fetches\": {\"io\": %s, \"mixed\": %s},\n"
             "  \"idle_process_memory_bytes\": %" PRIu64 ",\n",
             sysconf(_SC_NPROCESSORS_ONLN), r->workers, r->options->repeat,
-            (double)r->options->wait_ns / 1e9, r->idle_memory);
+            (double)r->options->wait_ns / 1e9, r->fetches[JOB_IO] ? "true" : "false",
+            r->fetches[JOB_MIXED] ? "true" : "false", r->idle_memory);
     if (r->files) {
         fputs("  \"files\": {\n", f);
         json_key(f, "    ", "directory", r->options->dir);

@@ -32,6 +32,7 @@ struct row {
 };
 
 struct results {
+    bool fetches[JOB_COUNT]; /* tasks that wait fetch; else they sleep */
     const struct options *options;
     const struct file_list *files; /* NULL when no job reads any */
     const struct digests *digests; /* likewise */

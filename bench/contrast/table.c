@@ -107,15 +107,20 @@ static void print_title(FILE *out, const struct results *r, enum job_kind job)
     char a[32], b[32], c[32], dir[512];
     const char *tasks = format_count(results_tasks(r, job), a);
     if (job == JOB_IO) {
-        fprintf(out, "\nio: %s tasks that each wait %s\n", tasks,
+        fprintf(out, "\nio: %s tasks that each %s %s\n", tasks,
+                r->fetches[job] ? "fetch from a server that answers after" : "wait",
                 format_seconds((double)r->options->wait_ns / 1e9, b));
         return;
     }
     fprintf(out, "\n%s: %s of %s files, %s, below %s\n", job_name(job),
-            job == JOB_MIXED ? "a wait, then SHA-256" : "SHA-256", tasks,
-            format_memory(r->files->bytes, b), say_path(r->options->dir, dir, sizeof dir));
+            job != JOB_MIXED  ? "SHA-256"
+            : r->fetches[job] ? "a fetch, then SHA-256"
+                              : "a wait, then SHA-256",
+            tasks, format_memory(r->files->bytes, b), say_path(r->options->dir, dir, sizeof dir));
     if (job == JOB_MIXED)
-        fprintf(out, "  each task waits %s first\n",
+        fprintf(out,
+                r->fetches[job] ? "  the server answers after %s\n"
+                                : "  each task waits %s first\n",
                 format_seconds((double)r->options->wait_ns / 1e9, c));
 }
 

@@ -6,6 +6,8 @@
  */
 #include "work.h"
 
+#include "fetch.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -80,7 +82,7 @@ void counter_raise(struct counter *c, bgi_word to)
     raise_to(&c->value, to);
 }
 
-int sleep_thread(int64_t ns)
+static int sleep_thread(int64_t ns)
 {
     struct timespec at;
     clock_gettime(CLOCK_MONOTONIC, &at);
@@ -94,6 +96,11 @@ int sleep_thread(int64_t ns)
     return -rc;
 }
 
+int wait_thread(const struct run *run)
+{
+    return run->port ? fetch(run->port, &thread_calls) : sleep_thread(run->wait_ns);
+}
+
 static void hash_task(const struct run *run, size_t i)
 {
     size_t which = run->files->by_size[i];
@@ -103,12 +110,12 @@ static void hash_task(const struct run *run, size_t i)
     slot->status = rc == 0 ? SLOT_HASHED : rc;
 }
 
-int work_task(const struct run *run, size_t i, sleep_fn sleeper)
+int work_task(const struct run *run, size_t i, wait_fn wait)
 {
     struct shared *s = run->shared;
     if (job_waits(run->kind)) {
         highwater_enter(&s->waiting);
-        int rc = sleeper(run->wait_ns);
+        int rc = wait(run);
         highwater_leave(&s->waiting);
         if (rc < 0)
             return rc;

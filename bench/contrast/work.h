@@ -1,9 +1,9 @@
 /*
  * One task of a job, and what all tasks of one run share.
  *
- * A job is a number of tasks. In `cpu` a task hashes its file, in `io` it waits, in `mixed` it
- * waits and then hashes. Every mode runs the same work_task(); only who calls it (a loop, a
- * process, a thread, a brigade task) and how it sleeps differs.
+ * A job is a number of tasks. In `cpu` a task hashes its file, in `io` it waits for an answer
+ * of the server, in `mixed` it waits and then hashes. Every mode runs the same work_task(); only
+ * who calls it (a loop, a process, a thread, a brigade task) and how it waits differs.
  *
  * `struct shared` lies in memory that the program, the mode's process and that one's children all
  * map, so that forked workers, threads and Python write their digests and counts to one place.
@@ -61,6 +61,7 @@ struct run {
     enum job_kind kind;
     size_t tasks;
     int64_t wait_ns;
+    int port;               /* of the server that answers after that time; 0: tasks sleep */
     unsigned workers;       /* as many as the work-stealing pool starts by itself, or --workers */
     unsigned workers_asked; /* 0 when the command line left it open */
     int64_t sequential_budget; /* ns a sequential run may take where it has to wait */
@@ -82,8 +83,9 @@ struct outcome {
     char note[224];
 };
 
-/* A caller-given way to sleep: returns 0, or a negative errno when the wait was cut short. */
-typedef int (*sleep_fn)(int64_t ns);
+/* A caller's way to wait, for a fetch from the server or for the time to pass: returns 0, or a
+ * negative errno. */
+typedef int (*wait_fn)(const struct run *run);
 
 bool job_waits(enum job_kind kind);
 bool job_hashes(enum job_kind kind);
@@ -98,10 +100,10 @@ void highwater_enter(struct highwater *h);
 void highwater_leave(struct highwater *h);
 void counter_raise(struct counter *c, bgi_word to);
 
-/* Runs task number i (0 <= i < run->tasks) to its end: 0, or the negative errno of the sleep. */
-int work_task(const struct run *run, size_t i, sleep_fn sleeper);
+/* Runs task number i (0 <= i < run->tasks) to its end: 0, or the negative errno of the wait. */
+int work_task(const struct run *run, size_t i, wait_fn wait);
 
-/* Sleeps the calling thread; never returns early. */
-int sleep_thread(int64_t ns);
+/* Blocks the calling thread; a sleep never ends early. */
+int wait_thread(const struct run *run);
 
 #endif

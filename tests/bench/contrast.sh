@@ -78,6 +78,16 @@ sample)
     has "$work/csv" '^io,sequential,1,50,4,1,'
     awk -F, '$2 == "sequential" { exit !($7 >= 2) }' "$work/csv" || fail "it ended too early"
     has "$work/csv" '^io,stealing,1,50,50,0,'
+    has "$out" 'io: 50 tasks that each fetch from a server that answers after 500 ms'
+    run 0 --jobs io --n 5 --latency 10 --sleep --modes stealing
+    has "$out" 'io: 5 tasks that each wait 10'
+    # What there can be no connections for sleeps, and says so.
+    got=0
+    (ulimit -n 200 && exec "$program" --jobs io --n 500 --wait 1 --modes stealing) >"$out" \
+        2>"$err" || got=$?
+    [ "$got" -eq 0 ] || fail "status $got"
+    has "$err" 'io: 500 tasks are more than there can be connections here (72): they sleep'
+    has "$out" 'io: 500 tasks that each wait'
     ;;
 partial_reach)
     # A mode that cannot have as many says how far it got. The limit is on all tasks of a user, and
@@ -158,7 +168,7 @@ import json, sys
 r = json.load(open(sys.argv[1], encoding="utf-8"))
 assert r["partial"] is False and r["rounds"] == 2 and r["workers"] >= 1
 assert r["files"]["count"] == 43 and r["files"]["digests_agree"] and r["files"]["skipped"] == []
-assert len(r["results"]) == 18
+assert len(r["results"]) == 18 and r["fetches"] == {"io": True, "mixed": True}
 for c in r["results"]:
     assert c["error"] is None and len(c["runs"]) == 2, c
     waits = c["job"] != "cpu"
@@ -213,8 +223,8 @@ interrupt)
     running() {
         ls -l /proc/[0-9]*/exe 2>/dev/null | grep -c -F "$program"
     }
-    # The program itself, the mode and its 50 processes: then the io job is under way.
-    until [ "$(running)" -ge 52 ]; do
+    # The program itself, the server, the mode and its 50 processes: the io job is under way.
+    until [ "$(running)" -ge 53 ]; do
         kill -0 $pid 2>/dev/null || fail "it ended by itself"
         sleep 0.05
     done
