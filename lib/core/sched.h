@@ -104,7 +104,7 @@ typedef struct bgi_worker {
     int searching;
     int is_spare;
     bg_time looked;               /* when it last looked around, roughly */
-    bgi_word allotted;            /* how many items it was to run from then on */
+    bgi_word allotted;            /* its budget from then on */
     unsigned tell_in, tell_every; /* items in the next slot until it wakes somebody (submit.c) */
     /* Others look at these. */
     bgi_runq queue;

@@ -72,7 +72,7 @@ int bgi_worker_run_timers(bgi_worker *w)
     return fired != 0;
 }
 
-/* How many items to run until the next look: fewer when those since the last one took long. */
+/* How many items to run until the next look, and one: fewer when those since the last took long. */
 static bgi_word next_budget(bgi_worker *w)
 {
     bg_time now = bgi_clock_rough();
@@ -84,7 +84,7 @@ static bgi_word next_budget(bgi_worker *w)
     } else if (took < BGI_LOOK_PERIOD / 2) {
         budget = 2 * budget;
     }
-    w->allotted = budget == 0 ? 1 : budget < BGI_BUDGET ? budget : BGI_BUDGET;
+    w->allotted = budget < 2 ? 2 : budget < BGI_BUDGET ? budget : BGI_BUDGET;
     return w->allotted;
 }
 

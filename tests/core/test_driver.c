@@ -202,9 +202,9 @@ Test(driver, who_runs_long_items_looks_around_more_often)
     run_items(s, 1000, 100 * BG_US);
     cr_assert_eq(w->allotted, BGI_LOOK_PERIOD / (100 * BG_US));
     run_items(s, 100, 2 * BGI_LOOK_PERIOD);
-    cr_assert_eq(w->allotted, 1, "after each");
+    cr_assert_eq(w->allotted, 2, "after each");
     run_items(s, 100, BGI_LOOK_PERIOD / 3);
-    cr_assert_leq(most, 3);
+    cr_assert_leq(most, 4);
     run_items(s, 1000, BGI_LOOK_PERIOD / 40);
     cr_assert_geq(w->allotted, 20);
     cr_assert_leq(w->allotted, 40, "about as long as it is to be");
