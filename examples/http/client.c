@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 enum { ROOM = 16384 };
 
@@ -16,7 +17,7 @@ int http_parse_url(const char *text, struct http_url *url)
 {
     static const char scheme[] = "http://";
     const char *host = text + sizeof scheme - 1;
-    if (strncmp(text, scheme, sizeof scheme - 1) != 0) {
+    if (strncasecmp(text, scheme, sizeof scheme - 1) != 0) {
         return strstr(text, "://") != NULL ? -EPROTONOSUPPORT : -EINVAL;
     }
     size_t authority = strcspn(host, "/?#");
