@@ -1,13 +1,9 @@
-#define _GNU_SOURCE
-
 #include "server.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
 
 bool parse_number(const char *text, long least, long most, long *n)
 {
@@ -20,33 +16,26 @@ bool parse_number(const char *text, long least, long most, long *n)
 struct waiting {
     struct server *server;
     int listener;
-    sigset_t signals;
+    bg_signals *signals;
 };
 
 /* Waits for a signal, and closes the listener, which ends bg_serve. 0 when it has done so. */
 static int stop_at_signal(void *arg)
 {
     struct waiting *w = arg;
-    struct signalfd_siginfo info;
-    int fd = signalfd(-1, &w->signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (fd < 0) {
-        return -errno;
-    }
-    ssize_t n = bg_read(fd, &info, sizeof info);
-    (void)bg_fd_close(fd);
-    if (n < 0) {
-        return (int)n;
+    int rc = bg_signals_next(w->signals);
+    if (rc < 0) {
+        return rc;
     }
     (void)bg_event_set(&w->server->stopping);
     return bg_fd_close(w->listener);
 }
 
-static int serve(void *arg)
+static int serve_until_signal(struct waiting *w)
 {
-    struct waiting *w = arg;
     struct server *server = w->server;
-    char port[32];
     bg_address address;
+    char port[32];
 
     (void)snprintf(port, sizeof port, "%ld", server->port);
     w->listener = bg_tcp_listen("127.0.0.1", port, 1024);
@@ -67,16 +56,21 @@ static int serve(void *arg)
     return rc;
 }
 
+static int serve(void *arg)
+{
+    static const int signals[] = {SIGINT, SIGTERM};
+    struct waiting w = {.server = arg};
+    int rc = bg_signals_open(&w.signals, signals, 2);
+    if (rc == 0) {
+        rc = serve_until_signal(&w);
+        bg_signals_close(w.signals);
+    }
+    return rc;
+}
+
 int run_server(struct server *server)
 {
-    struct waiting w = {.server = server};
-    /* Blocked here, and so in all threads that are still to come: it is read as from a file. */
-    (void)sigemptyset(&w.signals);
-    (void)sigaddset(&w.signals, SIGINT);
-    (void)sigaddset(&w.signals, SIGTERM);
-    (void)sigprocmask(SIG_BLOCK, &w.signals, NULL);
-
-    int rc = bg_run(serve, &w, .workers = (unsigned)server->workers);
+    int rc = bg_run(serve, server, .workers = (unsigned)server->workers);
     if (rc < 0) {
         (void)fprintf(stderr, "%s: port %ld: %s\n", server->name, server->port, bg_strerror(rc));
     }
