@@ -26,6 +26,7 @@
 #include <brigade/select.h>
 #include <brigade/signal.h>
 #include <brigade/sort.h>
+#include <brigade/stream.h>
 #include <brigade/sync.h>
 #include <brigade/task.h>
 #include <brigade/ticker.h>
