@@ -46,12 +46,12 @@ typedef struct bg_resolve_options {
  * *out is the caller's, to be given to bg_addresses_free; it is written only on success, and has
  * at least one address.
  *
- * In a task, where it may suspend, or on a plain thread, which it then blocks. 0; -ECANCELED,
- * -ETIMEDOUT: the caller was to end, what was asked is dropped. -ENOENT: there is no such host;
- * -ENODATA: there is, but it has no address of the kind; -EAGAIN: no answer, for the time being;
- * -EIO: the name servers refuse or answer nonsense; -EINVAL: there is no such service, or options
- * that are not valid; -EAFNOSUPPORT; -ENAMETOOLONG: of host or port; -ENOMEM, -EMFILE, and what
- * else the system fails with.
+ * In a task, where it may suspend, and which has to have a stack of 32 KiB at least, or on a plain
+ * thread, which it then blocks. 0; -ECANCELED, -ETIMEDOUT: the caller was to end, what was asked is
+ * dropped. -ENOENT: there is no such host; -ENODATA: there is, but it has no address of the kind;
+ * -EAGAIN: no answer, for the time being; -EIO: the name servers refuse or answer nonsense;
+ * -EINVAL: there is no such service, or options that are not valid; -EAFNOSUPPORT; -ENAMETOOLONG:
+ * of host or port; -ENOMEM, -EMFILE, and what else the system fails with.
  */
 #define bg_resolve(...) BG_DETAIL_CALL3(bg_resolve_opts, bg_resolve_options, __VA_ARGS__)
 BG_API int bg_resolve_opts(const char *host, const char *port, bg_addresses **out,

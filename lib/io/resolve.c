@@ -203,11 +203,9 @@ static int ask(bgi_query *q)
     if (self == NULL) {
         return bgi_resolve_system(q);
     }
-#if defined(BGI_ARES)
     if (bgi_resolve_has_ares()) {
         return bgi_resolve_ares(q);
     }
-#endif
     return bgi_blocking_resolve(self, bgi_resolve_system, q, sizeof *q);
 }
 

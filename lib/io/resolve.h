@@ -33,13 +33,11 @@ void bgi_query_add(bgi_query *q, const struct sockaddr *address, socklen_t size)
 /* By getaddrinfo: blocks. 0 or the failure. */
 int bgi_resolve_system(void *query);
 
-#if defined(BGI_ARES)
 /* Whether c-ares is here and to be used. */
 int bgi_resolve_has_ares(void);
 
 /* By c-ares, in a task: suspends. */
 int bgi_resolve_ares(bgi_query *q);
-#endif
 
 /* For tests. servers: ask these name servers, "127.0.0.1:5353", through c-ares; "": do not use
  * c-ares; NULL: as usual. Nobody may resolve meanwhile. */

@@ -13,8 +13,9 @@ static int main_some(void *arg)
     (void)arg;
     CHECK(bg_signals_open(&s, both, 2) == 0);
     CHECK(bg_signals_open(&t, both, 1) == 0);
-    CHECK(raise(SIGUSR1) == 0 && kill(getpid(), SIGUSR2) == 0);
-    CHECK(bg_signals_next(s) == SIGUSR1 && bg_signals_next(s) == SIGUSR2);
+    CHECK(kill(getpid(), SIGUSR1) == 0 && kill(getpid(), SIGUSR2) == 0);
+    int first = bg_signals_next(s); /* whichever came first */
+    CHECK(first + bg_signals_next(s) == SIGUSR1 + SIGUSR2);
     CHECK(bg_signals_next(t) == SIGUSR1);
     if (bg_self() != NULL) {
         bg_timeout (2 * BG_MS) {
@@ -114,7 +115,7 @@ Test(signals, what_cannot_be)
         cr_assert_eq(bg_signals_open(&all[i], &usr, 1), 0);
     }
     cr_assert_eq(bg_signals_open(&s, &usr, 1), -EAGAIN);
-    cr_assert_eq(raise(SIGUSR1), 0);
+    cr_assert_eq(kill(getpid(), SIGUSR1), 0);
     for (int i = 0; i < 64; i++) {
         cr_assert_eq(bg_signals_next(all[i]), SIGUSR1);
         bg_signals_close(all[i]);

@@ -31,7 +31,31 @@ static int main_task(void *arg)
     return bg_local_get(&request) == arg ? rc : -1;
 }
 
+static int handle(int fd, void *arg)
+{
+    (void)arg;
+    return fd < 0;
+}
+
+static int network(void *arg)
+{
+    bg_addresses *list = NULL;
+    bg_process *process = NULL;
+    bg_process_output output;
+    const char *argv[] = {"true", NULL};
+    int rc = bg_resolve("localhost", "80", &list) + bg_resolve("::1", "80", &list, .family = 0);
+    int fd = bg_tcp_listen(NULL, "0", 5);
+    rc += bg_tcp_listen(NULL, "0", 5, .v6_only = 1) + bg_tcp_connect("localhost", "80");
+    rc += bg_tcp_connect("localhost", "80", .connect_delay = BG_S);
+    rc += bg_udp_bind(NULL, "0") + bg_udp_bind(NULL, "0", .reuse_port = 1);
+    rc += bg_serve(fd, handle, arg) + bg_serve(fd, handle, arg, .limit = 3, .drain = BG_S);
+    rc += bg_process_spawn(&process, argv) + bg_process_spawn(&process, argv, .out = BG_STDIO_PIPE);
+    rc += bg_process_run(argv, &output) + bg_process_run(argv, &output, .merge = 1);
+    return rc;
+}
+
 int main(void)
 {
-    return bg_run(main_task, NULL, .workers = 2, .blocking_threads = 3) < 0;
+    return bg_run(main_task, NULL, .workers = 2, .blocking_threads = 3) < 0 ||
+           bg_run(network, NULL) < 0;
 }
