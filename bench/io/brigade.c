@@ -91,6 +91,39 @@ static int serve_late(void *arg)
     return accept_all(fd_of(arg), tell_age);
 }
 
+static int64_t to_spawn;
+
+/* One process after another; there are two of this. */
+static int spawn_half(void *arg)
+{
+    const char *argv[] = {"/bin/true", NULL};
+    bg_process_status status;
+    (void)arg;
+    for (int64_t i = 0; i < to_spawn / 2; i++) {
+        bg_process *p;
+        int rc = bg_process_spawn(&p, argv, .in = BG_STDIO_INHERIT);
+        if (rc < 0)
+            return rc;
+        rc = bg_process_wait(p, &status);
+        bg_process_free(p);
+        if (rc < 0 || !status.exited || status.code)
+            return rc < 0 ? rc : -ECHILD;
+    }
+    return 0;
+}
+
+static int spawn_all(void *arg)
+{
+    (void)arg;
+    int64_t begin = bm_now();
+    bg_task *a = bg_spawn(spawn_half, NULL), *b = bg_spawn(spawn_half, NULL);
+    int rc = bg_gather(a, b);
+    if (rc < 0)
+        return rc;
+    bm_metric("each", (double)(bm_now() - begin) / 1e3 / (double)(to_spawn / 2 * 2), "us");
+    return 0;
+}
+
 /* The example, which lies beside this program. Returns where it is not there. */
 static void become_http_server(const char *self, int64_t workers)
 {
@@ -114,6 +147,12 @@ int main(int argc, char **argv)
                                           : NULL;
     if (argc > 1 && !strcmp(argv[1], "http"))
         become_http_server(argv[0], bm_arg(argc, argv, "workers", 1));
+    if (argc > 1 && !strcmp(argv[1], "spawn")) {
+        to_spawn = bm_arg(argc, argv, "count", 1000);
+        return bg_run(spawn_all, NULL, .workers = (unsigned)bm_arg(argc, argv, "workers", 1)) < 0
+                   ? BM_FAILED
+                   : BM_OK;
+    }
     if (!fn)
         return BM_CANNOT;
     yield_ns = bm_arg(argc, argv, "yield_us", 0) * BM_US;

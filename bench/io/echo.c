@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -171,8 +170,6 @@ int io_late(const io_job *job)
     static io_latencies l;
     int64_t length = io_arg(job, "count", 2000) * BM_MS;
     io_server s;
-    /* What computes in a real-time class (--alone) lets nothing else run. */
-    (void)sched_setscheduler(0, SCHED_OTHER, &(struct sched_param){0});
     int rc = io_serve(job, &s, "late");
     if (rc)
         return rc == 2 ? bm_cannot("no such server") : BM_FAILED;

@@ -37,7 +37,8 @@ int io_serve(const io_job *job, io_server *s, const char *workload)
     for (int i = 2; i < job->argc; i++)
         if (!strncmp(job->argv[i], "driver=", 7))
             setenv("BRIGADE_IO", job->argv[i] + 7, 1);
-    return io_start(s, job->server, words, n > 1);
+    int computes = strcmp(workload, "late") ? 0 : IO_COMPUTES;
+    return io_start(s, job->server, words, (n > 1 ? IO_ALL_CPUS : 0) | computes);
 }
 
 void io_raise_descriptors(void)

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -73,14 +74,28 @@ static int free_port(void)
     return ntohs(a.sin_port);
 }
 
-static void become(const char *path, char *const argv[], int out, pid_t parent, int all_cpus,
+static void go_before_others(void)
+{
+    (void)sched_setscheduler(0, SCHED_OTHER, &(struct sched_param){0});
+    (void)setpriority(PRIO_PROCESS, 0, -20);
+    (void)setsid();
+    FILE *f = fopen("/proc/self/autogroup", "we");
+    if (f) {
+        fputs("-20\n", f);
+        fclose(f);
+    }
+}
+
+static void become(const char *path, char *const argv[], int out, pid_t parent, int how,
                    const char *directory)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(127);
     if (cpus)
-        (void)sched_setaffinity(0, sizeof first, all_cpus ? &all : &first);
+        (void)sched_setaffinity(0, sizeof first, how & IO_ALL_CPUS ? &all : &first);
+    if (how & IO_COMPUTES && sched_getscheduler(0) == SCHED_FIFO)
+        go_before_others();
     setenv("IO_DIRECTORY", directory, 1);
     int null = open("/dev/null", O_RDONLY);
     if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0)
@@ -112,7 +127,7 @@ static int read_port(int fd)
     return atoi(at);
 }
 
-int io_start(io_server *s, const char *path, const char *const words[], int all_cpus)
+int io_start(io_server *s, const char *path, const char *const words[], int how)
 {
     char port[32], *argv[MOST_WORDS + 3];
     int ends[2], n = 0;
@@ -131,7 +146,7 @@ int io_start(io_server *s, const char *path, const char *const words[], int all_
     pid_t parent = getpid();
     s->pid = fork();
     if (s->pid == 0)
-        become(path, argv, ends[1], parent, all_cpus, s->directory);
+        become(path, argv, ends[1], parent, how, s->directory);
     close(ends[1]);
     s->output = ends[0];
     if (s->pid > 0)

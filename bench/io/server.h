@@ -25,8 +25,13 @@ void io_find_cpus(void);
 void io_take_cpu_of_load(void);
 int io_cpus(void);
 
-/* Returns 0, or 1 after the reason has been printed. words: workload and arguments, NULL-ended. */
-int io_start(io_server *s, const char *path, const char *const words[], int all_cpus);
+/* How it is started: on all CPUs; not in the real-time class of this process (what computes there
+ * lets nothing else run) but in a session of its own that goes before others. */
+enum { IO_ALL_CPUS = 1, IO_COMPUTES = 2 };
+
+/* Returns 0, or 1 after the reason has been printed, or 2: the server has no such workload. words:
+ * workload and arguments, NULL-ended. */
+int io_start(io_server *s, const char *path, const char *const words[], int how);
 void io_stop(io_server *s);
 
 /* CPU time in ns of all its threads; resident bytes. 0 when it has ended. */

@@ -65,8 +65,10 @@ workloads)
         run 0 "$programs/brigade" late count=50 driver=$driver workers=2
         has "$out" '^p99 [0-9.]+ ms'
     done
-    run 0 "$programs/posix" spawn count=5
-    has "$out" '^each [0-9.]+ us'
+    for server in posix brigade; do
+        run 0 "$programs/$server" spawn count=6
+        has "$out" '^each [0-9.]+ us'
+    done
     ;;
 wrong)
     # A server that does not start, says it cannot, crashes, or replies wrongly.
