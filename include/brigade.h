@@ -11,6 +11,7 @@
 #include <brigade/chan.h>
 #include <brigade/error.h>
 #include <brigade/explore.h>
+#include <brigade/file.h>
 #include <brigade/fork.h>
 #include <brigade/future.h>
 #include <brigade/group.h>

@@ -80,6 +80,15 @@ static int commit_call(bgi_worker *w, bgi_fiber *self, void *waiter)
     return !bgi_wait_arm(waiter, self);
 }
 
+/* A job that has not been called, and will not be. */
+static void drop(bgi_job *j)
+{
+    if (j->drop != NULL) {
+        j->drop(j->arg);
+    }
+    bgi_free(j);
+}
+
 /* Takes the job; copies the size bytes of its argument to back, if it has been run. */
 static int wait_for(bg_task *self, bgi_pool *p, bgi_job *j, void *back, size_t size)
 {
@@ -90,7 +99,7 @@ static int wait_for(bg_task *self, bgi_pool *p, bgi_job *j, void *back, size_t s
         int why = bgi_wait_failure(waiter);
         switch (bgi_pool_give_up(p, j)) {
         case BGI_JOB_QUEUED:
-            bgi_free(j);
+            drop(j);
             return why;
         case BGI_JOB_TAKEN:
             return why;
@@ -99,7 +108,9 @@ static int wait_for(bg_task *self, bgi_pool *p, bgi_job *j, void *back, size_t s
         }
     }
     int result = j->result;
-    if (size != 0) {
+    if (result != 0 && j->drop != NULL) { /* no thread could be made */
+        j->drop(j->arg);
+    } else if (size != 0) {
         memcpy(back, j->arg, size);
     }
     bgi_free(j);
@@ -125,6 +136,35 @@ int bgi_blocking_resolve(bg_task *self, bg_fn fn, void *record, size_t size)
         return -ENOMEM;
     }
     j->fn = fn;
+    j->drop = NULL;
+    j->arg = memcpy(j->bytes, record, size);
+    j->waiter = &self->waiter;
+    j->name = bg_task_name(self);
+    bgi_pool_submit(p, j);
+    return wait_for(self, p, j, record, size);
+}
+
+int bgi_blocking_record(bg_task *self, bg_fn fn, void (*drop_record)(void *record), void *record,
+                        size_t size)
+{
+    if (self == NULL) {
+        return fn(record);
+    }
+    int r = bgi_wait_check(&self->waiter);
+    bg_runtime *rt = bgi_task_runtime(self);
+    if (r == 0 && bgi_unlikely(rt->sched->sim != NULL)) {
+        (void)fn(record);
+        bgi_sim_point(rt->sched);
+        return 0;
+    }
+    bgi_pool *p = r == 0 ? bgi_blocking_pool(rt) : NULL;
+    bgi_job *j = p == NULL ? NULL : bgi_malloc(sizeof *j + size);
+    if (j == NULL) {
+        drop_record(record);
+        return r != 0 ? r : -ENOMEM;
+    }
+    j->fn = fn;
+    j->drop = drop_record;
     j->arg = memcpy(j->bytes, record, size);
     j->waiter = &self->waiter;
     j->name = bg_task_name(self);
@@ -184,6 +224,7 @@ static int call(bg_task *self, bg_fn fn, void *arg, const void *copy, size_t siz
         return -ENOMEM;
     }
     j->fn = fn;
+    j->drop = NULL;
     j->arg = arg;
     if (size != 0) {
         j->arg = memcpy(j->bytes, copy, size);

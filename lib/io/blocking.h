@@ -28,6 +28,16 @@ int bgi_blocking_through(bg_task *self, bg_fn fn, void *arg);
  */
 int bgi_blocking_resolve(bg_task *self, bg_fn fn, void *record, size_t size);
 
+/*
+ * Calls fn with a copy of the size bytes at record, on a thread of the pool. 0: fn, which returns
+ * 0, has been called, and the copy is copied back. Else what ended the wait, -ENOMEM or -EAGAIN:
+ * drop has been called for the copy (or will be when fn has returned), to free what it owns; the
+ * record must not be used any more. self: the running task, or NULL for a plain thread, where fn is
+ * called here.
+ */
+int bgi_blocking_record(bg_task *self, bg_fn fn, void (*drop)(void *record), void *record,
+                        size_t size);
+
 /* The end of the runtime: no task lives, no worker runs. Waits for what was abandoned. */
 void bgi_blocking_end(bg_runtime *rt);
 

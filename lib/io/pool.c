@@ -123,6 +123,9 @@ static void complete(bgi_pool *p, bgi_job *j, int result)
     }
     bgi_lock_release(&p->lock);
     if (w == NULL) {
+        if (j->drop != NULL) {
+            j->drop(j->arg);
+        }
         bgi_free(j);
     } else if (bgi_waiter_signal(w)) {
         bgi_waiter_wake(w);

@@ -54,6 +54,7 @@ typedef struct bgi_job {
     int result;
     bg_fn fn;
     void *arg;
+    void (*drop)(void *arg); /* NULL, or: frees what the argument owns, when nobody takes it back */
     bgi_waiter *waiter;
     bg_time since;                      /* when it was taken; this and the next two for reports */
     const char *name;                   /* of the task, for as long as that waits */

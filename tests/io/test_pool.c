@@ -66,7 +66,7 @@ static void submit(bgi_pool *p, struct call *c, int result)
     bgi_thread_waiter_init(&c->waiter);
     c->result = result;
     c->n = -1;
-    c->job = bgi_malloc(sizeof *c->job);
+    c->job = bgi_calloc(1, sizeof *c->job);
     cr_assert_not_null(c->job);
     c->job->fn = run_call;
     c->job->arg = c;
@@ -420,7 +420,7 @@ static void *stress(void *arg)
     size_t served = 0;
     for (int i = 0; i < MANY(STRESS_CALLS); i++) {
         bgi_thread_waiter w;
-        bgi_job *j = bgi_malloc(sizeof *j);
+        bgi_job *j = bgi_calloc(1, sizeof *j);
         if (j == NULL) {
             return NULL;
         }
