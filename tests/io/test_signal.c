@@ -5,6 +5,10 @@
 #include "net.h"
 #include "waits.h"
 
+/* The thread sanitizer runs a handler only when its thread next calls the C library, which one that
+ * sleeps does not: there the thread that sends is the one that gets it. */
+enum { MOST_WORKERS = BGI_TSAN ? 1 : 16 };
+
 static int main_some(void *arg)
 {
     static const int both[] = {SIGUSR1, SIGUSR2};
@@ -45,7 +49,7 @@ Test(signals, seen_and_put_back)
     cr_assert_eq(sigaction(SIGUSR1, NULL, &had), 0);
     EACH_WORKER_COUNT(w)
     {
-        RUN(main_some, NULL, .workers = w);
+        RUN(main_some, NULL, .workers = w < MOST_WORKERS ? w : MOST_WORKERS);
     }
     RUN(main_some, NULL, .seed = 1);
     cr_assert_eq(main_some(NULL), 0);
@@ -96,7 +100,7 @@ Test(signals, waits)
 {
     EACH_WORKER_COUNT(w)
     {
-        RUN(main_waits, NULL, .workers = w);
+        RUN(main_waits, NULL, .workers = w < MOST_WORKERS ? w : MOST_WORKERS);
     }
 }
 
@@ -153,14 +157,14 @@ static int main_not_interrupted(void *arg)
 static void interrupted(void *arg)
 {
     (void)signal(SIGINT, SIG_DFL);
-    for (unsigned w = 1; w <= 4; w *= 2) {
+    for (unsigned w = 1; w <= 4 && w <= MOST_WORKERS; w *= 2) {
         struct sigaction now;
         CHECK(bg_run(main_interrupted, NULL, .workers = w) == -ECANCELED);
         CHECK(bg_run(main_not_interrupted, NULL, .workers = w) == 0);
         CHECK(sigaction(SIGINT, NULL, &now) == 0 && now.sa_handler == SIG_DFL);
     }
     if (arg != NULL) {
-        (void)bg_run(main_stubborn, NULL, .workers = 2);
+        (void)bg_run(main_stubborn, NULL, .workers = BGI_TSAN ? 1 : 2);
     }
 }
 
