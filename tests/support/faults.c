@@ -94,6 +94,11 @@ static int fail(int usual)
     return -1;
 }
 
+int bgi_fault_refuses(enum bgi_fault_kind kind, int usual)
+{
+    return refused(kind) && fail(usual);
+}
+
 static void *counted(void *p)
 {
     if (p != NULL) {

@@ -28,6 +28,8 @@ enum bgi_fault_kind {
     BGI_FAULT_SIGACTION = 2048, /* EINVAL */
     BGI_FAULT_OPEN = 4096,      /* open, fopen: EMFILE */
 
+    BGI_FAULT_IO = 8192, /* calls on descriptors; EIO */
+
     BGI_FAULT_FOREVER = 256, /* a flag: the nth call fails, and each one after it */
 };
 
@@ -55,5 +57,8 @@ size_t bgi_alloc_live(void);
 
 /* Bytes that the library has mapped and not unmapped. */
 size_t bgi_mapped_live(void);
+
+/* For the wrappers: whether this call is refused, with errno set then. */
+int bgi_fault_refuses(enum bgi_fault_kind kind, int usual);
 
 #endif
