@@ -41,6 +41,9 @@ static int network(void *arg)
 {
     bg_addresses *list = NULL;
     bg_process *process = NULL;
+    bg_stream *stream = NULL;
+    const bg_stream_transport *transport = NULL;
+    bg_walk *walk = NULL;
     bg_process_output output;
     const char *argv[] = {"true", NULL};
     int rc = bg_resolve("localhost", "80", &list) + bg_resolve("::1", "80", &list, .family = 0);
@@ -49,6 +52,10 @@ static int network(void *arg)
     rc += bg_tcp_connect("localhost", "80", .connect_delay = BG_S);
     rc += bg_udp_bind(NULL, "0") + bg_udp_bind(NULL, "0", .reuse_port = 1);
     rc += bg_serve(fd, handle, arg) + bg_serve(fd, handle, arg, .limit = 3, .drain = BG_S);
+    rc += bg_stream_open(&stream, fd) + bg_stream_open(&stream, fd, .line_limit = 99);
+    rc += bg_stream_open_over(&stream, transport, arg, .high_water = 9, .low_water = 1);
+    rc += bg_file_write_whole("a", "b", 1) + bg_file_write_whole("a", "b", 1, .sync = 1);
+    rc += bg_walk_open(&walk, "a") + bg_walk_open(&walk, "a", .follow = 1, .max_depth = 2);
     rc += bg_process_spawn(&process, argv) + bg_process_spawn(&process, argv, .out = BG_STDIO_PIPE);
     rc += bg_process_run(argv, &output) + bg_process_run(argv, &output, .merge = 1);
     return rc;
