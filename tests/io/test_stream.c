@@ -339,7 +339,7 @@ static int main_printf(void *arg)
 {
     char want[512], *at = NULL;
     int fd[2];
-    bg_stream *a, *b;
+    bg_stream *a = NULL, *b = NULL;
     (void)arg;
     pair(fd);
     CHECK(bg_stream_open(&a, fd[0]) == 0 && bg_stream_open(&b, fd[1]) == 0);
@@ -364,7 +364,7 @@ static int main_half_close(void *arg)
 {
     int fd[2];
     char *at = NULL, b[8];
-    bg_stream *a, *c;
+    bg_stream *a = NULL, *c = NULL;
     (void)arg;
     pair(fd);
     CHECK(bg_stream_open(&a, fd[0]) == 0 && bg_stream_open(&c, fd[1]) == 0);
@@ -572,7 +572,7 @@ static int main_large(void *arg)
 {
     enum { SIZE = 1 << 20 };
     int fd[2];
-    bg_stream *a, *b;
+    bg_stream *a = NULL, *b = NULL;
     char *out = malloc(SIZE), *in = malloc(SIZE);
     (void)arg;
     for (int i = 0; i < SIZE; i++) {
