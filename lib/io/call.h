@@ -11,8 +11,12 @@
 
 #include "io/io.h"
 
+#include "arch/sanitizer.h"
+
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <sys/types.h>
 
 /* Which call, for drivers that make it themselves. */
@@ -30,6 +34,33 @@ enum bgi_call_code {
     BGI_CALL_ACCEPT,
     BGI_CALL_CONNECT
 };
+
+/*
+ * recv(2) and send(2) as the kernel has them. The C library's are points of cancellation of
+ * threads: two locked instructions each, once there is a second thread. The sanitizers look at
+ * theirs.
+ */
+#if defined(SYS_recvfrom) && !BGI_ASAN && !BGI_TSAN
+BGI_INLINE ssize_t bgi_call_recv(int fd, void *p, size_t size, int flags)
+{
+    return syscall(SYS_recvfrom, (long)fd, p, size, (long)flags, NULL, NULL);
+}
+
+BGI_INLINE ssize_t bgi_call_send(int fd, const void *p, size_t size, int flags)
+{
+    return syscall(SYS_sendto, (long)fd, p, size, (long)flags, NULL, 0L);
+}
+#else
+BGI_INLINE ssize_t bgi_call_recv(int fd, void *p, size_t size, int flags)
+{
+    return recv(fd, p, size, flags);
+}
+
+BGI_INLINE ssize_t bgi_call_send(int fd, const void *p, size_t size, int flags)
+{
+    return send(fd, p, size, flags);
+}
+#endif
 
 /* What a call on this kind of descriptor needs. */
 enum {

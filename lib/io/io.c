@@ -1,5 +1,7 @@
 #include "io/io.h"
 
+#include "arch/sanitizer.h"
+
 #include "io/ring.h"
 
 #include <errno.h>
@@ -24,7 +26,7 @@ static int choose(int played, const struct bgi_io_ops **out)
     if (played || (!any && !uring)) {
         return 0;
     }
-#if defined(BGI_VALGRIND)
+#if BGI_VALGRIND
     if (any) {
         return 0; /* valgrind does not see what the kernel writes to buffers later */
     }

@@ -17,8 +17,8 @@ static int is_socket(const bgi_call *c)
 
 BGI_NOINLINE static ssize_t attempt_read(bgi_call *c, int dontwait)
 {
-    ssize_t r =
-        is_socket(c) ? recv(c->fd, c->data, c->size, dontwait) : read(c->fd, c->data, c->size);
+    ssize_t r = is_socket(c) ? bgi_call_recv(c->fd, c->data, c->size, dontwait)
+                             : read(c->fd, c->data, c->size);
     return BGI_RESULT(r);
 }
 
@@ -26,7 +26,7 @@ BGI_NOINLINE static ssize_t attempt_write(bgi_call *c, int dontwait)
 {
     ssize_t r;
     if (is_socket(c)) {
-        r = send(c->fd, c->data, c->size, dontwait | MSG_NOSIGNAL);
+        r = bgi_call_send(c->fd, c->data, c->size, dontwait | MSG_NOSIGNAL);
         return BGI_RESULT(r);
     }
     if (c->kind == BGI_FD_UNKNOWN) { /* a plain thread: a socket must not raise SIGPIPE */

@@ -18,14 +18,19 @@ BGI_RETURN_THUNK;
 
 BGI_NOINLINE static ssize_t attempt_recv(bgi_call *c, int dontwait)
 {
-    ssize_t r = recvfrom(c->fd, c->data, c->size, c->flags | dontwait, c->address, c->address_size);
+    int flags = c->flags | dontwait;
+    ssize_t r = bgi_likely(c->address == NULL)
+                    ? bgi_call_recv(c->fd, c->data, c->size, flags)
+                    : recvfrom(c->fd, c->data, c->size, flags, c->address, c->address_size);
     return BGI_RESULT(r);
 }
 
 BGI_NOINLINE static ssize_t attempt_send(bgi_call *c, int dontwait)
 {
-    socklen_t size = c->address == NULL ? 0 : (socklen_t)c->offset;
-    ssize_t r = sendto(c->fd, c->data, c->size, c->flags | dontwait, c->address, size);
+    int flags = c->flags | dontwait;
+    ssize_t r = bgi_likely(c->address == NULL)
+                    ? bgi_call_send(c->fd, c->data, c->size, flags)
+                    : sendto(c->fd, c->data, c->size, flags, c->address, (socklen_t)c->offset);
     return BGI_RESULT(r);
 }
 

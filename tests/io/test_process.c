@@ -1,5 +1,7 @@
 /*
  * Processes: what they get, what they say, how they end, and that nothing is left of them.
+ *
+ * Labels: drivers
  */
 #include "../task/child.h"
 #include "net.h"

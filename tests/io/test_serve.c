@@ -1,5 +1,7 @@
 /*
  * Servers: limits, how they end, what handlers do to their descriptors, what is scarce.
+ *
+ * Labels: drivers
  */
 #include "../task/child.h"
 #include "net.h"

@@ -1,5 +1,7 @@
 /*
  * Signals: seen by who watches them, taken once, put back at the end; Ctrl-C.
+ *
+ * Labels: drivers
  */
 #include "../task/child.h"
 #include "net.h"

@@ -1,5 +1,7 @@
 /*
  * TCP: connecting to one address and to several, what ends it, listening.
+ *
+ * Labels: drivers
  */
 #include "io/net.h"
 

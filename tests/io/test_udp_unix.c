@@ -1,5 +1,7 @@
 /*
  * UDP and Unix sockets, descriptors that are passed on, pairs, and addresses as text.
+ *
+ * Labels: drivers
  */
 #include "net.h"
 #include "waits.h"

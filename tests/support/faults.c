@@ -216,6 +216,11 @@ long bgi_faulty_syscall(long number, ...)
     if (number == SYS_futex) {
         return futex_faulty(a);
     }
+#if defined(SYS_recvfrom)
+    if ((number == SYS_recvfrom || number == SYS_sendto) && refused(BGI_FAULT_IO)) {
+        return fail(EIO);
+    }
+#endif
     if (number == SYS_membarrier && refused(BGI_FAULT_MEMBARRIER)) {
         return fail(ENOSYS);
     }
