@@ -123,8 +123,8 @@ BG_API int bg_serve_opts(int listen_fd, bg_handler handler, void *arg,
 BG_API int bg_udp_bind_opts(const char *host, const char *port, const bg_listen_options *options);
 
 /*
- * A UDP socket that sends to one address, and receives from it alone: bg_fd_send, bg_fd_recv. Of several
- * addresses the first that there is a route to. Suspends for host names only.
+ * A UDP socket that sends to one address, and receives from it alone: bg_fd_send, bg_fd_recv. Of
+ * several addresses the first that there is a route to. Suspends for host names only.
  */
 BG_API int bg_udp_connect(const char *host, const char *port);
 

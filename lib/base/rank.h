@@ -40,8 +40,8 @@ enum bgi_rank {
     BGI_RANK_STACKS = 50,
     BGI_RANK_OVERFLOW = 60,     /* the process's fault handler */
     BGI_RANK_FAILURE_HOOK = 70, /* read and set; the hook is called without it */
-    BGI_RANK_PROCESS = 72, /* of a child */
-    BGI_RANK_SIGNALS = 73, /* who watches them */
+    BGI_RANK_PROCESS = 72,      /* of a child */
+    BGI_RANK_SIGNALS = 73,      /* who watches them */
     BGI_RANK_TOPOLOGY = 75,
     BGI_RANK_LOCK_ORDER = 80, /* of debug builds */
 };

@@ -195,7 +195,8 @@ static int main_reopening(void *arg)
     bgi_atomic number = 0;
     char port[16], c;
     (void)arg;
-    struct setting s = {.handler = reopening, .arg = (void *)&number, .options = {.drain = BG_FOREVER}};
+    struct setting s = {
+        .handler = reopening, .arg = (void *)&number, .options = {.drain = BG_FOREVER}};
     s.listener = bg_tcp_listen("127.0.0.1", "0", 0);
     bg_task *server = bg_spawn(serve, &s);
     int fd = bg_tcp_connect("127.0.0.1", port_text(s.listener, port));

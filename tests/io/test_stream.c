@@ -2,7 +2,7 @@
  * Streams: pieces of every kind, limits, back-pressure, half-close, transfers of single bytes, and
  * that no wait that is cut short, no failure and no lack of memory loses anything.
  *
- * Labels: drivers valgrind drivers
+ * Labels: valgrind drivers
  */
 #include "../task/child.h"
 #include "net.h"
