@@ -33,6 +33,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -270,6 +271,22 @@ static void prepare(struct io_uring_sqe *e, const bgi_call *c, int events, struc
     }
 }
 
+/* Inside the ring, which is left and entered again when there is no room for another entry: the
+ * kernel takes none while its queue of completions is full, or memory is short. */
+static struct io_uring_sqe *new_entry(bgi_port *p, bgi_worker *w, int own, int *how)
+{
+    struct io_uring_sqe *e;
+    while (bgi_unlikely((e = bgi_ring_entry(p->ring)) == NULL)) {
+        bgi_ring_leave(p->ring, own, *how);
+        if (own) {
+            (void)reap(p, w, 1);
+        }
+        (void)sched_yield();
+        *how = bgi_ring_enter(p->ring, own);
+    }
+    return e;
+}
+
 /* Queues it in the ring of this worker: 0, or it is not queued. */
 static int queue(bgi_io *io, const bgi_fd *entry, const bgi_call *c, int events, struct msghdr *m,
                  operation *op)
@@ -281,11 +298,11 @@ static int queue(bgi_io *io, const bgi_fd *entry, const bgi_call *c, int events,
         return r;
     }
     int how = bgi_ring_enter(p->ring, 1);
-    struct io_uring_sqe *e = NULL;
+    struct io_uring_sqe *e = new_entry(p, w, 1, &how);
     if (bgi_unlikely(!bgi_ready_same(entry, c->kind))) {
+        io_uring_prep_nop(e);
+        io_uring_sqe_set_data(e, &no_data);
         r = -EBADF;
-    } else if ((e = bgi_ring_entry(p->ring)) == NULL) {
-        r = -EBUSY;
     } else {
         prepare(e, c, events, m);
         io_uring_sqe_set_data(e, op);
@@ -306,15 +323,13 @@ static void cancel_on(bgi_io *io, bgi_port *p, operation *op, int fd)
     bgi_worker *w = bgi_worker_self();
     int own = w != NULL && w->sched->driver == &io->driver && p == bgi_port_of(io, w);
     int how = bgi_ring_enter(p->ring, own);
-    struct io_uring_sqe *e = bgi_ring_entry(p->ring);
-    if (e != NULL) {
-        if (op != NULL) {
-            io_uring_prep_cancel(e, op, 0);
-        } else {
-            io_uring_prep_cancel_fd(e, fd, IORING_ASYNC_CANCEL_ALL);
-        }
-        io_uring_sqe_set_data(e, &no_data);
+    struct io_uring_sqe *e = new_entry(p, w, own, &how);
+    if (op != NULL) {
+        io_uring_prep_cancel(e, op, 0);
+    } else {
+        io_uring_prep_cancel_fd(e, fd, IORING_ASYNC_CANCEL_ALL);
     }
+    io_uring_sqe_set_data(e, &no_data);
     unsigned n = bgi_ring_flush(p->ring);
     bgi_ring_leave(p->ring, own, how);
     bgi_ring_call(p->ring, n, 0, NULL);
