@@ -346,7 +346,7 @@ static void unwatch(bgi_io *io, bgi_fd *e, int fd)
     }
 }
 
-/* One operation: the call, or, if events are given, a wait for one of these. */
+/* One operation: the call, or, if events are given, a wait for one of these. -EINTR: once more. */
 static int operate(bgi_io *io, bgi_fd *entry, bgi_call *c, int events, bgi_waiter *waiter)
 {
     operation op = {waiter, NULL, 0};
@@ -364,8 +364,11 @@ static int operate(bgi_io *io, bgi_fd *entry, bgi_call *c, int events, bgi_waite
             bgi_waiter_await_signal(waiter);
         }
         r = op.result;
-        if (bgi_unlikely(r == -ECANCELED || (r < 0 && why != 0))) {
-            r = why != 0 ? why : -EBADF;
+        if (bgi_unlikely(r < 0 && why != 0)) {
+            r = why;
+        } else if (bgi_unlikely(r == -ECANCELED)) {
+            /* By who closes it; or by the kernel, when a signal came while it made a thread. */
+            r = bgi_ready_same(entry, c->kind) ? -EINTR : -EBADF;
         }
     }
     (void)bgi_fetch_add(&entry->port, (bgi_word)-1);
@@ -381,7 +384,7 @@ static ssize_t try_and_wait(bgi_io *io, bgi_fd *entry, bgi_call *c, bgi_waiter *
             return r;
         }
         int found = operate(io, entry, c, bgi_call_events(c), waiter);
-        if (found < 0) {
+        if (found < 0 && found != -EINTR) {
             return found;
         }
     }
@@ -390,7 +393,11 @@ static ssize_t try_and_wait(bgi_io *io, bgi_fd *entry, bgi_call *c, bgi_waiter *
 static ssize_t perform(bgi_io *io, bgi_fd *entry, bgi_call *c, bgi_waiter *waiter)
 {
     if (bgi_unlikely(c->code == BGI_CALL_POLL)) {
-        return operate(io, entry, c, c->flags, waiter);
+        int found;
+        do {
+            found = operate(io, entry, c, c->flags, waiter);
+        } while (bgi_unlikely(found == -EINTR));
+        return found;
     }
     if (bgi_unlikely(c->code == BGI_CALL_OTHER || (c->how & BGI_CALL_ONCE) != 0)) {
         return try_and_wait(io, entry, c, waiter);
@@ -405,7 +412,7 @@ static ssize_t perform(bgi_io *io, bgi_fd *entry, bgi_call *c, bgi_waiter *waite
         }
         if (r == -EAGAIN && c->code != BGI_CALL_CONNECT) { /* it is O_NONBLOCK */
             r = operate(io, entry, c, bgi_call_events(c), waiter);
-            if (r < 0) {
+            if (r < 0 && r != -EINTR) {
                 return r;
             }
         } else if (r != -EINTR) {

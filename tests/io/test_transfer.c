@@ -47,7 +47,9 @@ static int filled_file(void)
     for (int i = 0; i < SIZE; i++) {
         source[i] = (char)(i * 31 + i / 251);
     }
-    cr_expect_eq(bg_write_all(fd, source, SIZE, NULL), 0);
+    size_t done = 0;
+    int r = bg_write_all(fd, source, SIZE, &done);
+    cr_expect_eq(r, 0, "%d after %zu", r, done);
     return fd;
 }
 
@@ -78,7 +80,7 @@ static int send_a_file(void *arg)
     off_t at = 0;
     while (at < SIZE) {
         ssize_t n = bg_sendfile(pair[0], file, &at, (size_t)(SIZE - at));
-        cr_expect_gt(n, 0);
+        cr_expect_gt(n, 0, "%zd at %ld", n, (long)at);
         if (n <= 0) {
             break;
         }
