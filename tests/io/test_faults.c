@@ -6,12 +6,14 @@
 #include <criterion/criterion.h>
 
 #include "faults.h"
+#include "faulty.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -134,12 +136,115 @@ static int over_files(void)
     return r < 0 ? r : 0;
 }
 
+/* ---- what is built on these ---- */
+
+static int answer_lines(int fd, void *arg)
+{
+    bg_stream *stream;
+    char *line;
+    (void)arg;
+    int r = bg_stream_open(&stream, fd);
+    if (r != 0) {
+        return 0;
+    }
+    while ((r = bg_stream_read_line(stream, &line, NULL)) == 1) {
+        if (bg_stream_printf(stream, "%s\n", line) < 0 || bg_stream_flush(stream) < 0) {
+            break;
+        }
+    }
+    (void)bg_stream_close(stream);
+    return 0;
+}
+
+static int serve(void *arg)
+{
+    int *listener = arg;
+    int r = bg_serve(*listener, answer_lines, NULL);
+    if (r < 0) { /* whoever is in the queue is told */
+        close_if(*listener);
+        *listener = -1;
+    }
+    return r;
+}
+
+static int ask(const char *port)
+{
+    bg_stream *stream;
+    char *line;
+    int r = bg_tcp_connect("127.0.0.1", port);
+    int fd = r;
+    if (r < 0) {
+        return r;
+    }
+    r = bg_stream_open(&stream, fd);
+    if (r < 0) {
+        close_if(fd);
+        return r;
+    }
+    r = bg_stream_write(stream, "a line\n", 7);
+    r = r < 0 ? r : bg_stream_flush(stream);
+    r = r < 0 ? r : bg_stream_read_line(stream, &line, NULL);
+    cr_expect(r != 1 || strcmp(line, "a line") == 0);
+    r = r == 0 ? -ECONNRESET : r; /* the other end met the failure */
+    int closed = bg_stream_close(stream);
+    return r < 0 ? r : closed;
+}
+
+static int over_a_server(void)
+{
+    bg_address at;
+    char port[8];
+    int listener = bg_tcp_listen("127.0.0.1", "0", 8);
+    int r = listener < 0 ? listener : bg_local_address(listener, &at);
+    if (r >= 0) {
+        (void)snprintf(port, sizeof port, "%d", bg_address_port(&at));
+        bg_task *server = bg_spawn(serve, &listener);
+        r = ask(port);
+        close_if(listener);
+        int served = bg_await(server);
+        r = r < 0 ? r : served;
+    } else {
+        close_if(listener);
+    }
+    return r < 0 ? r : 0;
+}
+
+static int over_processes(void)
+{
+    static const char *const argv[] = {"cat", NULL};
+    bg_process_output output;
+    int r = bg_process_run(argv, &output, .input = text, .input_size = sizeof text);
+    if (r == 0) {
+        bg_process_output_free(&output);
+    }
+    return r;
+}
+
+static int over_whole_files(void)
+{
+    char name[] = "/tmp/brigade-faults-XXXXXX/file", *data = NULL;
+    size_t size = 0;
+    name[strlen(name) - 5] = '\0';
+    cr_expect_not_null(mkdtemp(name));
+    name[strlen(name)] = '/';
+    int r = bg_file_write_whole(name, text, sizeof text);
+    r = r < 0 ? r : bg_file_read_whole(name, &data, &size, 1000);
+    cr_expect(r < 0 || (size == sizeof text && memcmp(data, text, size) == 0));
+    bgi_faulty_free(data);
+    bgi_fault_disarm(); /* the directory has to be empty but for the file: nothing is left behind */
+    (void)unlink(name);
+    name[strlen(name) - 5] = '\0';
+    cr_expect_eq(rmdir(name), 0, "%s", name);
+    return r < 0 ? r : 0;
+}
+
 static int everything(void *arg)
 {
-    int (*const part[])(void) = {over_sockets, over_messages, over_files};
+    int (*const part[])(void) = {over_sockets,  over_messages,  over_files,
+                                 over_a_server, over_processes, over_whole_files};
     int failed = 0;
     bg_timeout (10 * BG_S) { /* for one that hangs */
-        for (int i = 0; i < 3; i++) {
+        for (int i = 0; i < 6; i++) {
             int r = part[i]();
             cr_expect_neq(r, -ETIMEDOUT, "part %d hangs, call %d", i, ((int *)arg)[1]);
             failed = r < 0 ? r : failed;
