@@ -176,6 +176,43 @@ Test(rw, virtual_time_passes_when_nothing_is_ready)
     cr_assert_eq(bg_run(wait_in_time, NULL, .seed = 5), 0);
 }
 
+/* ---- who waits by yields ---- */
+
+static int has_read;
+
+static int read_one(void *arg)
+{
+    char c;
+    (void)arg;
+    has_read = (int)bg_read(pair[0], &c, 1);
+    return 0;
+}
+
+static int yield_until_read(void *arg)
+{
+    (void)arg;
+    has_read = 0;
+    cr_expect_eq(pipe2(pair, O_CLOEXEC), 0);
+    bg_task *t = bg_spawn(read_one, NULL);
+    until_somebody_waits(pair[0]);
+    cr_expect_eq(bg_write(pair[1], "a", 1), 1);
+    while (!has_read) {
+        bg_yield();
+    }
+    cr_expect_eq(bg_await(t), 0);
+    cr_expect_eq(has_read, 1);
+    cr_expect_eq(bg_fd_close(pair[0]), 0);
+    return bg_fd_close(pair[1]);
+}
+
+Test(rw, who_yields_lets_others_read)
+{
+    cr_assert_eq(bg_run(yield_until_read, NULL, .workers = 1, .spares = BG_NO_SPARES), 0);
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+        cr_assert_eq(bg_run(yield_until_read, NULL, .seed = seed), 0);
+    }
+}
+
 static int use_a_file(void *arg)
 {
     char name[] = "/tmp/brigade-rw-XXXXXX", text[16] = "";
