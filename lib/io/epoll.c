@@ -53,9 +53,10 @@ static void close_port(bgi_port *p)
 
 static int watch(bgi_io *io, bgi_worker *w, bgi_fd *e, int fd)
 {
-    bgi_port *here = bgi_port_of(io, w);
-    int r = bgi_load(&here->open) ? 0 : open_port(here);
-    if (r != 0) {
+    unsigned index;
+    int r;
+    bgi_port *here = bgi_io_port(io, w, open_port, &index, &r);
+    if (here == NULL) {
         return r;
     }
     if (bgi_load(&e->port) != 0) {
@@ -67,7 +68,10 @@ static int watch(bgi_io *io, bgi_worker *w, bgi_fd *e, int fd)
         return -errno;
     }
     (void)bgi_fetch_add_relaxed(&here->watched, 1);
-    bgi_store(&e->port, (bgi_word)(here - io->port) + 1);
+    bgi_store(&e->port, (bgi_word)index + 1);
+    if (bgi_unlikely(here != bgi_port_of(io, w))) {
+        bgi_wake_worker(&w->sched->worker[index]);
+    }
     return 0;
 }
 

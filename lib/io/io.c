@@ -94,6 +94,24 @@ void bgi_io_destroy(bgi_io *io)
     bgi_free(io);
 }
 
+bgi_port *bgi_io_port(bgi_io *io, const bgi_worker *w, int (*open)(bgi_port *p), unsigned *index,
+                      int *error)
+{
+    bgi_port *own = bgi_port_of(io, w);
+    *index = (unsigned)(own - io->port);
+    *error = 0;
+    if (bgi_likely(bgi_load(&own->open)) || (*error = open(own)) == 0) {
+        return own;
+    }
+    for (unsigned i = 0; i < io->places; i++) {
+        if (bgi_load_acquire(&io->port[i].open)) {
+            *index = i;
+            return &io->port[i];
+        }
+    }
+    return NULL;
+}
+
 void bgi_io_forget(int fd)
 {
     bgi_lock_acquire(&tables);

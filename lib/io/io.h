@@ -50,6 +50,15 @@ extern const struct bgi_io_ops bgi_epoll_ops;
 extern const struct bgi_io_ops bgi_uring_ops;
 #endif
 
+/*
+ * The port where what the running worker waits for is to be left: its own, opened by `open` if need
+ * be. When that cannot be had, as there are no descriptors left, that of any other worker that has
+ * one, *index: who adds something there wakes that worker, which may sleep elsewhere. NULL, with
+ * *error: there is none.
+ */
+bgi_port *bgi_io_port(bgi_io *io, const bgi_worker *w, int (*open)(bgi_port *p), unsigned *index,
+                      int *error);
+
 /* For so many places: 0, -ENOMEM, -EINVAL: the variable BRIGADE_IO names no driver, -ENOSYS: it
  * names one that cannot be had here. */
 int bgi_io_create(bgi_io **out, unsigned places, int played);

@@ -9,7 +9,7 @@
  *             other. The bell is kept by the kernel until the worker waits.
  *   open      0 -> 1 by its worker (release): the port can be polled -> others (acquire).
  *   watched   descriptors in its epoll, or operations under way: nothing is waited for while it is
- *             0. Only its worker adds; relaxed.
+ *             0. Who adds and is not its worker wakes that, which may have seen 0; relaxed.
  */
 #ifndef BGI_PORT_H
 #define BGI_PORT_H

@@ -292,13 +292,16 @@ static int queue(bgi_io *io, const bgi_fd *entry, const bgi_call *c, int events,
                  operation *op)
 {
     bgi_worker *w = bgi_worker_self();
-    bgi_port *p = bgi_port_of(io, w);
-    int r = bgi_load(&p->open) ? 0 : open_port(p);
-    if (bgi_unlikely(r != 0)) {
+    unsigned index;
+    int r;
+    bgi_port *p = bgi_io_port(io, w, open_port, &index, &r);
+    if (bgi_unlikely(p == NULL)) {
         return r;
     }
-    int how = bgi_ring_enter(p->ring, 1);
-    struct io_uring_sqe *e = new_entry(p, w, 1, &how);
+    r = 0;
+    int own = p == bgi_port_of(io, w);
+    int how = bgi_ring_enter(p->ring, own);
+    struct io_uring_sqe *e = new_entry(p, w, own, &how);
     if (bgi_unlikely(!bgi_ready_same(entry, c->kind))) {
         io_uring_prep_nop(e);
         io_uring_sqe_set_data(e, &no_data);
@@ -308,8 +311,14 @@ static int queue(bgi_io *io, const bgi_fd *entry, const bgi_call *c, int events,
         io_uring_sqe_set_data(e, op);
         bgi_store(&p->watched, bgi_load(&p->watched) + 1);
     }
-    bgi_ring_leave(p->ring, 1, how);
+    unsigned n = bgi_likely(own) ? 0 : bgi_ring_flush(p->ring);
+    bgi_ring_leave(p->ring, own, how);
     op->port = p;
+    if (bgi_unlikely(!own)) {
+        bgi_ring_call(p->ring, n, 0, NULL);
+        bgi_wake_worker(&w->sched->worker[index]);
+        return r;
+    }
     int computing = w->allotted < BGI_BUDGET || bgi_clock_rough() - p->polled > COLLECTED;
     if (bgi_unlikely(computing) && r == 0) {
         (void)poll_for(&io->driver, w, w);
