@@ -16,8 +16,9 @@
  * Closing. `port` of an entry (io/fd.h) counts here the operations under way. Who closes the
  * descriptor raises the generation, makes a full fence, and if it then finds a count asks each ring
  * to give up what is under way with the descriptor. Who makes an operation counts it, makes a full
- * fence, and looks at the generation inside the ring: either the closer sees the count, and then
- * the entry was queued before its own, or the other sees the new generation. What was queued is
+ * fence, and looks at the generation inside the ring: either the closer sees the count, and goes
+ * into every ring, where the entry was queued before its own, or the other comes there later, and
+ * sees the new generation. What was queued is
  * submitted with the closer's entry at the latest, while the number still means what it did.
  *
  * Without support for a call there is readiness: an operation that waits for it, and then the call.
@@ -80,6 +81,7 @@ static int open_port(bgi_port *p)
     p->bell = bell;
     watch_bell(p, 1);
     bgi_store_release(&p->open, 1);
+    bgi_fence_full(); /* partner: the closer's: it sees the port, or the operation the generation */
     return 0;
 }
 
@@ -348,9 +350,8 @@ static void unwatch(bgi_io *io, bgi_fd *e, int fd)
 {
     (void)e;
     for (unsigned i = 0; i < io->places; i++) {
-        bgi_port *p = &io->port[i];
-        if (bgi_load_acquire(&p->open) != 0 && bgi_load(&p->watched) != 0) {
-            cancel_on(io, p, NULL, fd);
+        if (bgi_load_acquire(&io->port[i].open) != 0) {
+            cancel_on(io, &io->port[i], NULL, fd);
         }
     }
 }
