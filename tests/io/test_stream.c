@@ -228,6 +228,7 @@ struct writer {
     int blocks; /* that were taken */
     bg_duration limit;
     int result;
+    size_t filler; /* bytes that went ahead */
 };
 
 static void block_of(char b[BLOCK], int i)
@@ -255,6 +256,9 @@ static int read_blocks(void *arg)
     struct writer *w = arg;
     int fd = w->result;
     char b[BLOCK], want[BLOCK];
+    for (size_t i = 0; i < w->filler; i++) {
+        CHECK(bg_read(fd, b, 1) == 1 && b[0] == 'f');
+    }
     for (int i = 0; i < w->blocks; i++) {
         block_of(want, i);
         CHECK(bg_read_all(fd, b, BLOCK, NULL) == BLOCK && memcmp(b, want, BLOCK) == 0);
@@ -271,6 +275,9 @@ static int main_back_pressure(void *arg)
     pair(fd);
     CHECK(bg_stream_open(&w.s, fd[0], .high_water = 5000, .low_water = 2000) == 0);
     int r = 0;
+    while (send(fd[0], "f", 1, MSG_DONTWAIT) == 1) { /* nothing goes through from the start */
+        w.filler++;
+    }
     bg_task *t = bg_spawn(write_until_stopped, &w);
     until_somebody_waits(fd[0]);
     CHECK(bg_cancel(t) == 0);
@@ -288,7 +295,7 @@ static int main_back_pressure(void *arg)
         r = bg_stream_shutdown(w.s);
     }
     CHECK(r == -ETIMEDOUT);
-    CHECK(w.blocks > 6);
+    CHECK(w.blocks > 0);
     w.result = fd[1];
     t = bg_spawn(read_blocks, &w);
     CHECK(bg_stream_flush(w.s) == 0 && bg_stream_unsent(w.s) == 0);
