@@ -1,4 +1,5 @@
-# Installs the libraries, the headers, a CMake package (find_package(brigade)) and brigade.pc.
+# Installs the libraries, the headers, a CMake package (find_package(brigade), with TLS
+# find_package(brigade COMPONENTS tls)), brigade.pc and brigade-tls.pc.
 include(CMakePackageConfigHelpers)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/brigade)
@@ -7,8 +8,17 @@ install(TARGETS ${brigade_targets} EXPORT brigadeTargets
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
-  FILES_MATCHING PATTERN "*.h")
+  FILES_MATCHING PATTERN "*.h" PATTERN "brigade/tls.h" EXCLUDE)
 install(EXPORT brigadeTargets NAMESPACE brigade:: DESTINATION ${package_dir})
+
+if(BRIGADE_HAVE_TLS)
+  install(TARGETS ${brigade_tls_targets} EXPORT brigadeTlsTargets
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(FILES ${PROJECT_SOURCE_DIR}/include/brigade/tls.h
+    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/brigade)
+  install(EXPORT brigadeTlsTargets NAMESPACE brigade:: DESTINATION ${package_dir})
+endif()
 
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/brigadeConfig.cmake.in
   ${PROJECT_BINARY_DIR}/brigadeConfig.cmake INSTALL_DESTINATION ${package_dir})
@@ -26,3 +36,9 @@ foreach(dir IN ITEMS LIBDIR INCLUDEDIR)
 endforeach()
 configure_file(${PROJECT_SOURCE_DIR}/cmake/brigade.pc.in ${PROJECT_BINARY_DIR}/brigade.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/brigade.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+if(BRIGADE_HAVE_TLS)
+  configure_file(${PROJECT_SOURCE_DIR}/cmake/brigade-tls.pc.in
+    ${PROJECT_BINARY_DIR}/brigade-tls.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/brigade-tls.pc
+    DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endif()

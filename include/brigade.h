@@ -1,7 +1,8 @@
 /*
  * brigade: asyncio's way of writing concurrent code, in C, on all cores.
  *
- * This header is all of it; each part can be included on its own.
+ * This header is all of it; each part can be included on its own. TLS (brigade/tls.h) is apart: it
+ * belongs to a library of its own, brigade_tls, which needs OpenSSL.
  */
 #ifndef BRIGADE_H
 #define BRIGADE_H

@@ -90,6 +90,12 @@ BG_API int bg_stream_open_over_opts(bg_stream **out, const bg_stream_transport *
                                     void *self, const bg_stream_options *options);
 
 /*
+ * The `self` of a stream over that very transport; NULL: it is over something else. For who has
+ * made the transport. Does not suspend.
+ */
+BG_API void *bg_stream_self(const bg_stream *stream, const bg_stream_transport *transport);
+
+/*
  * What is there, at most size bytes; waits only when nothing is. 0 at the end, or for size 0.
  */
 BG_API ssize_t bg_stream_read(bg_stream *stream, void *buffer, size_t size);

@@ -155,6 +155,11 @@ int bg_stream_open_opts(bg_stream **out, int fd, const bg_stream_options *option
                   : bg_stream_open_over_opts(out, &over_fd, (void *)(intptr_t)fd, options);
 }
 
+void *bg_stream_self(const bg_stream *s, const bg_stream_transport *transport)
+{
+    return s->transport == transport ? s->self : NULL;
+}
+
 int bg_stream_fd(const bg_stream *s)
 {
     return s->transport->fd == NULL ? -EBADF : s->transport->fd(s->self);

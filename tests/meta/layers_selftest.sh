@@ -9,7 +9,9 @@ failed=0
 fresh() {
     rm -rf "$work"
     mkdir -p "$work/lib/base" "$work/lib/stack" "$work/lib/queue" "$work/lib/core" \
-        "$work/include/brigade" "$work/tests/core"
+        "$work/lib/tls" "$work/include/brigade" "$work/tests/core"
+    printf '#include <brigade/task.h>\n#include "tls/tls.h"\n' >"$work/lib/tls/tls.c"
+    printf '#include <openssl/ssl.h>\n' >"$work/lib/tls/tls.h"
     printf '#include "base/list.h" /* not #include "core/x.h" */\n' >"$work/lib/core/worker.c"
     printf '// _Atomic is not used\n/* nor __sync_\n * stdatomic.h */\n' >"$work/lib/base/list.h"
     printf '#include <atomic_ops.h>\nAO_load(p);\n' >"$work/lib/base/atomic.h"
@@ -39,6 +41,8 @@ fi
 finds "a higher layer" lib/base/list.h '#include "core/worker.h"'
 finds "a higher layer, oddly spaced" lib/base/list.h ' #  include  "core/worker.h"'
 finds "a neighbour of equal rank" lib/stack/stack.h '#include "queue/deque.h"'
+finds "an internal header in lib/tls" lib/tls/tls.c '#include "base/list.h"'
+finds "lib/tls elsewhere" lib/core/worker.c '#include "tls/tls.h"'
 finds "an include without a layer" lib/core/worker.c '#include "worker.h"'
 finds "a builtin" lib/core/worker.c 'x = __atomic_load_n(&y, 0);'
 finds "an old builtin" lib/core/worker.c '__sync_synchronize();'

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The shared library exports bg_* and nothing else; the archive defines bg_* and bgi_* alone:
-# usage symbols.sh SHARED_LIBRARY STATIC_LIBRARY
+# usage symbols.sh SHARED_LIBRARY STATIC_LIBRARY [ONE_THAT_IS_EXPORTED]
 set -eu
 failed=0
 
@@ -9,8 +9,9 @@ names() {
 }
 
 exported=$(names -D "$1")
-if ! echo "$exported" | grep -qx bg_strerror; then
-    echo "bg_strerror is not exported: is this brigade?"
+one=${3:-bg_strerror}
+if ! echo "$exported" | grep -qx "$one"; then
+    echo "$one is not exported: is this brigade?"
     failed=1
 fi
 if others=$(echo "$exported" | grep -v '^bg_'); then
