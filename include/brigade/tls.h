@@ -38,8 +38,8 @@
  *   -EIO          OpenSSL has failed, for lack of memory for one.
  * All these stay. bg_tls_error_text, and the option .error, say more.
  *
- * OpenSSL runs on the task's stack: 64 KiB are enough, less is not. A handshake computes for
- * a good part of a millisecond; a connection takes about 60 KiB.
+ * OpenSSL runs on the task's stack: give such tasks at least 64 KiB (the default is more). A
+ * handshake computes for a good part of a millisecond; a connection takes about 70 KiB.
  */
 #ifndef BRIGADE_TLS_H
 #define BRIGADE_TLS_H
