@@ -112,6 +112,8 @@ static int set_protocols(bg_tls_context *c, const bg_tls_context_options *o)
     }
     SSL_CTX_set_options(c->ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     SSL_CTX_set_mode(c->ssl, SSL_MODE_RELEASE_BUFFERS);
+    (void)SSL_CTX_set_session_cache_mode(c->ssl,
+                                         SSL_SESS_CACHE_OFF); /* tickets keep nothing here */
     if (o->alpn == NULL) {
         return 0;
     }

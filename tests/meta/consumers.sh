@@ -44,6 +44,10 @@ for way in package sub; do
     for program in c_brigade c_static cxx_brigade cxx_static; do
         prints "$work/$way/$program"
     done
+    if [ -e "$work/prefix/include/brigade/tls.h" ]; then
+        prints "$work/$way/c_tls"
+        prints "$work/$way/c_tls_static"
+    fi
 done
 
 # By pkg-config.
@@ -68,3 +72,11 @@ prints "$work/c_static"
 prints "$work/cxx_static"
 prints env LD_LIBRARY_PATH="$lib" "$work/c_shared"
 prints env LD_LIBRARY_PATH="$lib" "$work/cxx_shared"
+
+# TLS, where it was built.
+if [ -e "$work/prefix/include/brigade/tls.h" ]; then
+    # shellcheck disable=SC2046,SC2086 # flags are words
+    step "C with TLS, shared" $cc -std=c11 $(pkg-config --cflags brigade-tls) "$here/tls.c" \
+        -o "$work/c_tls" $(pkg-config --libs brigade-tls)
+    prints env LD_LIBRARY_PATH="$lib" "$work/c_tls"
+fi
