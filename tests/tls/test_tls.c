@@ -432,6 +432,15 @@ static void *shake_on_thread(void *arg)
     return NULL;
 }
 
+/* The least stack that brigade/tls.h speaks of. */
+Test(tls, on_small_stacks)
+{
+    begin();
+    RUN(main_connect, NULL, .workers = 2, .stack_size = (size_t)64 << 10);
+    RUN(main_versions, NULL, .workers = 2, .stack_size = (size_t)64 << 10);
+    end();
+}
+
 Test(tls, on_plain_threads)
 {
     begin();
