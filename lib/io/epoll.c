@@ -11,6 +11,7 @@
 #include "io/io.h"
 #include "io/ready.h"
 
+#include "arch/sanitizer.h"
 #include "base/clock.h"
 
 #include <errno.h>
@@ -89,8 +90,15 @@ static void unwatch(bgi_io *io, bgi_fd *e, int fd)
 static int take_events(bgi_port *p, struct epoll_event *ev, int most,
                        const struct timespec *timeout)
 {
-    int n = epoll_pwait2(p->fd, ev, most, timeout, NULL);
-    if (n < 0 && errno == ENOSYS) { /* before Linux 5.11: milliseconds, not earlier */
+    static bgi_atomic milliseconds = BGI_VALGRIND; /* 0 -> 1: before Linux 5.11. Relaxed */
+    int n = -1;
+    if (!bgi_load(&milliseconds)) {
+        n = epoll_pwait2(p->fd, ev, most, timeout, NULL);
+        if (bgi_unlikely(n < 0 && errno == ENOSYS)) {
+            bgi_store(&milliseconds, 1);
+        }
+    }
+    if (bgi_unlikely(bgi_load(&milliseconds))) { /* and not earlier */
         int ms = timeout == NULL ? -1
                  : timeout->tv_sec >= 1000000
                      ? 1000000000

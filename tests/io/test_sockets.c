@@ -169,7 +169,7 @@ Test(sockets, each_connection_to_one_of_those_who_accept)
 
 static int refused(void *arg)
 {
-    char c;
+    char c = 0;
     (void)arg;
     listener = listen_somewhere(&address);
     int fd = connect_to(&address);
