@@ -28,7 +28,7 @@ BGI_NOINLINE void bgi_ready_pass(bgi_waitq *q)
 {
     bgi_word s = bgi_load(&q->word);
     while ((s & BGI_WAITQ_FLAGS) == 0) {
-        if (bgi_cas_relaxed(&q->word, s, s | BGI_READY)) {
+        if (bgi_cas_relaxed(&q->word, s, s | BGI_READY)) { /* it goes on with the event's release */
             return;
         }
         s = bgi_load(&q->word);

@@ -21,8 +21,9 @@
  *              1 -> 0  a call about to be made; close
  *   ODD   (8)  0 -> 1  an event with POLLRDHUP, POLLHUP, POLLERR or POLLPRI
  *              1 -> 0  close
- * QUEUED implies not READY. What these bits are about is in the kernel, which has locks of its own:
- * they are read and written relaxed, but by who is inside.
+ * QUEUED implies not READY. Partners: READY is set by who is inside, or by a call that left
+ * something (release), and taken by a call (acquire): who takes it sees at least what the other has
+ * seen.
  *
  * bg_poll takes nothing. Who waits in it is in a list of its own, all of which each event wakes; it
  * is in the list before it looks, so that what comes after the look finds it there.
@@ -40,7 +41,7 @@ BGI_INLINE int bgi_ready_take(bgi_waitq *q)
 {
     bgi_word s = bgi_load(&q->word);
     while (bgi_likely((s & (BGI_READY | BGI_WAITQ_FLAGS)) == BGI_READY)) {
-        if (bgi_likely(bgi_cas_relaxed(&q->word, s, s & ~BGI_READY))) {
+        if (bgi_likely(bgi_cas_acquire(&q->word, s, s & ~BGI_READY))) {
             return 1;
         }
         s = bgi_load(&q->word);
