@@ -21,9 +21,9 @@
  *              1 -> 0  a call about to be made; close
  *   ODD   (8)  0 -> 1  an event with POLLRDHUP, POLLHUP, POLLERR or POLLPRI
  *              1 -> 0  close
- * QUEUED implies not READY. Partners: READY is set by who is inside, or by a call that left
- * something (release), and taken by a call (acquire): who takes it sees at least what the other has
- * seen.
+ * QUEUED implies not READY. Partners: READY is set by an event, inside (leave, release), and taken
+ * by a call (acquire), which so sees what the event was about; or by one to which it was passed on,
+ * as both are read-modify-writes of the same word.
  *
  * bg_poll takes nothing. Who waits in it is in a list of its own, all of which each event wakes; it
  * is in the list before it looks, so that what comes after the look finds it there.
