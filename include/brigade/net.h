@@ -161,8 +161,8 @@ BG_API int bg_recv_fd(int socket);
 /* ---- pairs ---- */
 
 /* A pipe: fds[0] to read, fds[1] to write, as pipe(2). Does not suspend. 0; -EMFILE, -ENFILE. A
- * write when fds[0] is closed fails with -EPIPE in a task; on a plain thread it raises SIGPIPE, too,
- * where the program has not ignored it. */
+ * write when fds[0] is closed fails with -EPIPE in a task; on a plain thread it raises SIGPIPE,
+ * too, where the program has not ignored it. */
 BG_API int bg_pipe(int fds[2]);
 
 /* Two Unix sockets that are connected; type: SOCK_STREAM, SOCK_DGRAM or SOCK_SEQPACKET. Does not
