@@ -13,9 +13,9 @@
  *    deadlines (-ECANCELED, -ETIMEDOUT). A call that fails so has transferred nothing: when data
  *    were transferred just then, their number is returned, and the next wait fails.
  *  - On a plain thread they block the thread, and are not cancelled.
- *  - Several tasks may wait for the same descriptor: they are served in the order in which they
- *    came, reading and writing apart. Each call is one system call: what two tasks write is not
- *    mixed within one call of at most what fits.
+ *  - Several tasks may wait for the same descriptor, reading and writing apart: they are served in
+ *    the order in which they came, by io_uring in about that order. Each call is one system call:
+ *    what two tasks write is not mixed within one call of at most what fits.
  *  - bg_fd_close from another task ends them with -EBADF.
  *  - -ENOMEM, -EMFILE: the descriptor could not be watched.
  *

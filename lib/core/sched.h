@@ -21,7 +21,7 @@
  * Idle words, and their partners
  *   searching  how many search; fetch_add by whoever wakes a sleeper (on its behalf) or starts to
  *              search; fetch_sub by who stops. Read by submitters after their fence.
- *   leader     index + 1 of the idle worker that polls; cas 0 -> own, stored back to 0 by itself.
+ *   leader     index + 1 of the idle worker that leads; cas 0 -> own, stored back to 0 by itself.
  *   leader_until  until when it will sleep, INT64_MIN.. while it is being worked out (core/park.c).
  *
  *   held_up    a worker is stuck: stored by the monitor (release), read by searchers (acquire).

@@ -6,23 +6,11 @@
 #include <errno.h>
 #include <poll.h>
 
-BGI_RETURN_THUNK;
-
 enum { PIECE = 4096 }; /* a pipe that is ready to be written to takes so much without blocking */
 
 static bgi_waitq *queue_of(bgi_fd *e, const bgi_call *c)
 {
     return (c->how & BGI_CALL_WRITES) != 0 ? &e->out : &e->in;
-}
-
-BGI_NOINLINE static int poll_thread(int fd, short events, int timeout)
-{
-    struct pollfd p = {fd, events, 0};
-    int r;
-    do {
-        r = poll(&p, 1, timeout);
-    } while (r < 0 && errno == EINTR);
-    return r < 0 ? -errno : p.revents;
 }
 
 ssize_t bgi_call_attempt(bgi_call *c, int dontwait)
@@ -43,7 +31,7 @@ static ssize_t on_thread(bgi_call *c)
         if (r != -EAGAIN || (c->how & BGI_CALL_ONCE) != 0) {
             return r;
         }
-        int found = poll_thread(c->fd, bgi_call_events(c), -1);
+        int found = bgi_ready_look(c->fd, bgi_call_events(c), -1);
         if (found < 0) {
             return found;
         }
@@ -134,7 +122,7 @@ int bgi_call_wait(bgi_io *io, bgi_fd *e, bgi_call *c, bgi_waiter *waiter)
 /* Of a descriptor that must not be made O_NONBLOCK: a call that is sure not to block. */
 static ssize_t attempt_shared(bgi_call *c)
 {
-    int found = poll_thread(c->fd, bgi_call_events(c), 0);
+    int found = bgi_ready_look(c->fd, bgi_call_events(c), 0);
     if (found <= 0) {
         return found < 0 ? found : -EAGAIN;
     }
@@ -197,7 +185,10 @@ ssize_t bgi_call_make(bgi_call *c)
         return r;
     }
     int is_file = (c->kind & BGI_FD_KIND) == BGI_FD_FILE;
-    if (bgi_unlikely(is_file && (io->ops->perform == NULL || c->code == BGI_CALL_OTHER))) {
+    /* O_NONBLOCK does nothing for a file, but has io_uring say -EAGAIN until it is in memory. */
+    int by_pool =
+        io->ops->perform == NULL || c->code == BGI_CALL_OTHER || (c->kind & BGI_FD_NONBLOCK) != 0;
+    if (bgi_unlikely(is_file && by_pool)) {
         return on_file(self, c);
     }
     if (bgi_unlikely((c->how & BGI_CALL_OFFSET) != 0 && !is_file)) {

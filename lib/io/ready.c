@@ -8,8 +8,6 @@ _Static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLPRI == POLLPRI &
                    EPOLLERR == POLLERR && EPOLLHUP == POLLHUP && EPOLLRDHUP == POLLRDHUP,
                "one set of bits");
 
-BGI_RETURN_THUNK;
-
 #define ODD_EVENTS (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)
 
 /* A node's info: it was taken out by a close. */
@@ -133,12 +131,12 @@ int bgi_ready_wait(bgi_fd *e, bgi_waitq *q, bgi_word state, bgi_waiter *waiter,
     return bgi_likely(r != 0 || node.info == SERVED) ? r : -EBADF;
 }
 
-BGI_NOINLINE static int look(int fd, short events)
+BGI_NOINLINE int bgi_ready_look(int fd, short events, int timeout)
 {
     struct pollfd p = {fd, events, 0};
     int r;
     do {
-        r = poll(&p, 1, 0);
+        r = poll(&p, 1, timeout);
     } while (r < 0 && errno == EINTR);
     return r < 0 ? -errno : (p.revents & POLLNVAL) != 0 ? -EBADF : p.revents;
 }
@@ -155,7 +153,7 @@ int bgi_ready_poll(bgi_fd *e, int fd, short events, bgi_word state, bgi_waiter *
         }
         bgi_waitq_push(&e->poll, &node);
         bgi_waitq_leave(&e->poll, s);
-        int found = look(fd, events);
+        int found = bgi_ready_look(fd, events, 0);
         int r = 0;
         if (found != 0) {
             s = bgi_waitq_enter(&e->poll);

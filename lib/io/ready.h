@@ -61,6 +61,11 @@ BGI_INLINE void bgi_ready_after(bgi_waitq *q, int drained)
     }
 }
 
+/* poll(2) for one descriptor: its events, 0 after `timeout` ms (-1: none), -EBADF, or the failure.
+ * A function of its own: it reads errno, whose address the compiler may keep across a suspension.
+ */
+int bgi_ready_look(int fd, short events, int timeout);
+
 /* An event, with epoll's bits: what it makes ready goes to the run queue of w, whose thread this
  * is; how many. */
 size_t bgi_ready_event(bgi_fd *e, uint32_t events, bgi_worker *w);

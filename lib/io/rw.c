@@ -8,8 +8,6 @@
 #include <limits.h>
 #include <unistd.h>
 
-BGI_RETURN_THUNK;
-
 static int is_socket(const bgi_call *c)
 {
     return (c->kind & BGI_FD_KIND) == BGI_FD_SOCKET;

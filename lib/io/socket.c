@@ -12,8 +12,6 @@
 #include <poll.h>
 #include <unistd.h>
 
-BGI_RETURN_THUNK;
-
 /* ---- receiving and sending ---- */
 
 BGI_NOINLINE static ssize_t attempt_recv(bgi_call *c, int dontwait)
@@ -182,12 +180,15 @@ BGI_NOINLINE static int connect_result(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0 ? -errno : -error;
 }
 
+/* The queue of a Unix socket is full: no errno value of its own. */
+enum { QUEUE_FULL = -100000 };
+
 BGI_NOINLINE static ssize_t attempt_connect(bgi_call *c, int dontwait)
 {
     (void)dontwait;
     int r = connect(c->fd, c->data, (socklen_t)c->size) == 0 ? 0 : -errno;
     /* It goes on by itself, also after a signal. -EAGAIN, of Unix sockets, says something else. */
-    return r == -EINTR || r == -EALREADY ? -EINPROGRESS : r == -EAGAIN ? -EINPROGRESS - 100000 : r;
+    return r == -EINTR || r == -EALREADY ? -EINPROGRESS : r == -EAGAIN ? QUEUE_FULL : r;
 }
 
 int bg_connect(int fd, const struct sockaddr *address, socklen_t size)
@@ -207,7 +208,7 @@ int bg_connect(int fd, const struct sockaddr *address, socklen_t size)
             r = bg_poll(fd, POLLOUT);
             return r < 0 ? r : connect_result(fd);
         }
-        if (r != -EINPROGRESS - 100000) {
+        if (r != QUEUE_FULL && r != -EAGAIN) { /* -EAGAIN: the same, by io_uring */
             return r;
         }
         /* The queue of a Unix socket is full, and there is nothing to wait for it by. */

@@ -13,19 +13,7 @@
 #include <poll.h>
 #include <sys/sendfile.h>
 
-BGI_RETURN_THUNK;
-
 #define EVENTS (POLLIN | POLLOUT | POLLPRI | POLLRDHUP)
-
-BGI_NOINLINE static int look(int fd, short events, int timeout)
-{
-    struct pollfd p = {fd, events, 0};
-    int r;
-    do {
-        r = poll(&p, 1, timeout);
-    } while (r < 0 && errno == EINTR);
-    return r < 0 ? -errno : (p.revents & POLLNVAL) != 0 ? -EBADF : p.revents;
-}
 
 int bg_poll(int fd, short events)
 {
@@ -41,7 +29,7 @@ int bg_poll(int fd, short events)
     }
     int r = bgi_task_may_wait("bg_poll", &waiter);
     if (r != 0 || waiter == NULL) {
-        return r != 0 ? r : look(fd, events, -1);
+        return r != 0 ? r : bgi_ready_look(fd, events, -1);
     }
     bgi_io *io = bgi_task_runtime(BGI_CONTAINER_OF(waiter, struct bg_task, waiter))->io;
     r = bgi_call_entry(io, fd, &e, &state);
@@ -90,11 +78,11 @@ ssize_t bg_sendfile(int out, int in, off_t *offset, size_t size)
 /* Waits for the side of a splice that is not ready. `turn`: how often both were found to be. */
 static int wait_for_either(int in, int out, int turn)
 {
-    int found = look(in, POLLIN, 0);
+    int found = bgi_ready_look(in, POLLIN, 0);
     if (found == 0) {
         found = bg_poll(in, POLLIN);
     } else if (found > 0) {
-        found = look(out, POLLOUT, 0);
+        found = bgi_ready_look(out, POLLOUT, 0);
         if (found == 0) {
             found = bg_poll(out, POLLOUT);
         } else if (found > 0 && turn > 2) {
@@ -143,7 +131,7 @@ ssize_t bg_splice(int in, off_t *in_offset, int out, off_t *out_offset, size_t s
             if ((flags & SPLICE_F_NONBLOCK) != 0) {
                 return -EAGAIN;
             }
-            r = waiter != NULL ? wait_for_either(in, out, turn) : look(in, POLLIN, -1);
+            r = waiter != NULL ? wait_for_either(in, out, turn) : bgi_ready_look(in, POLLIN, -1);
             if (r < 0) {
                 return r;
             }

@@ -18,8 +18,8 @@
  * to give up what is under way with the descriptor. Who makes an operation counts it, makes a full
  * fence, and looks at the generation inside the ring: either the closer sees the count, and goes
  * into every ring, where the entry was queued before its own, or the other comes there later, and
- * sees the new generation. What was queued is
- * submitted with the closer's entry at the latest, while the number still means what it did.
+ * sees the new generation. What was queued is submitted with the closer's entry at the latest,
+ * while the number still means what it did.
  *
  * Without support for a call there is readiness: an operation that waits for it, and then the call.
  * So it is with descriptors that are O_NONBLOCK already, for which some operations do not wait.
@@ -38,11 +38,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-BGI_RETURN_THUNK;
-
 enum { TAKE = 128 }; /* completions at once */
-#define COLLECTED                                                                                  \
-    (50 * BG_US) /* so long operations are collected, about, before they are submitted */
+/* So long operations are collected, about, before they are submitted. */
+#define COLLECTED (50 * BG_US)
 
 typedef struct operation {
     bgi_waiter *waiter;
@@ -120,8 +118,10 @@ static size_t complete(bgi_port *p, const bgi_completion *c, bgi_worker *w, int 
     return item != NULL;
 }
 
-/* What is there now and the queue has room for, to the run queue of w, whose thread this is. */
-static size_t reap(bgi_port *p, bgi_worker *w, int own)
+/* What is there now and the queue has room for, or all, to the run queue of w, whose thread this
+ * is.
+ */
+static size_t reap(bgi_port *p, bgi_worker *w, int own, int all)
 {
     bgi_completion c[TAKE];
     size_t sent = 0;
@@ -129,7 +129,7 @@ static size_t reap(bgi_port *p, bgi_worker *w, int own)
     do {
         unsigned operations = 0;
         int how = bgi_ring_enter(p->ring, own);
-        size_t room = bgi_port_room(w);
+        size_t room = all ? TAKE : bgi_port_room(w);
         n = bgi_ring_take(p->ring, c, room < TAKE ? (unsigned)room : TAKE);
         for (unsigned i = 0; i < n; i++) {
             operations += c[i].data != &bell_data && c[i].data != &no_data;
@@ -171,7 +171,7 @@ static void wait_in(bgi_driver *d, bgi_worker *w, bg_time deadline)
     }
     bgi_ring_call(p->ring, n, bgi_port_sleep(p, &w->node), timeout);
     bgi_port_awake(p, &w->node);
-    (void)reap(p, w, 1);
+    (void)reap(p, w, 1, 0);
     p->polled = bgi_clock_rough();
 }
 
@@ -195,7 +195,7 @@ static size_t poll_for(bgi_driver *d, bgi_worker *w, bgi_worker *of)
         return 0;
     }
     bgi_ring_call(p->ring, flush(p, own), 0, NULL);
-    size_t sent = reap(p, w, own);
+    size_t sent = reap(p, w, own, 0);
     if (own) {
         p->polled = bgi_clock_rough();
     }
@@ -281,7 +281,7 @@ static struct io_uring_sqe *new_entry(bgi_port *p, bgi_worker *w, int own, int *
     while (bgi_unlikely((e = bgi_ring_entry(p->ring)) == NULL)) {
         bgi_ring_leave(p->ring, own, *how);
         if (own) {
-            (void)reap(p, w, 1);
+            (void)reap(p, w, 1, 1); /* room or not: without this it would wait for ever */
         }
         (void)sched_yield();
         *how = bgi_ring_enter(p->ring, own);

@@ -7,25 +7,12 @@
 #include "../task/check.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
+#include "descriptors.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-
-/* Descriptors of this process; the one it reads them by included. */
-static inline size_t count_descriptors(void)
-{
-    size_t n = 0;
-    DIR *d = opendir("/proc/self/fd");
-    while (d != NULL && readdir(d) != NULL) {
-        n++;
-    }
-    if (d != NULL) {
-        (void)closedir(d);
-    }
-    return n;
-}
 
 static inline int port_of(int fd)
 {

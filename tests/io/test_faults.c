@@ -5,11 +5,11 @@
 #include <brigade.h>
 #include <criterion/criterion.h>
 
+#include "descriptors.h"
 #include "faults.h"
 #include "faulty.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -18,19 +18,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-static int open_descriptors(void)
-{
-    DIR *d = opendir("/proc/self/fd");
-    int n = -1; /* its own */
-    while (d != NULL && readdir(d) != NULL) {
-        n++;
-    }
-    if (d != NULL) {
-        (void)closedir(d);
-    }
-    return n;
-}
 
 static void close_if(int fd)
 {

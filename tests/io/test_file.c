@@ -132,7 +132,7 @@ static int main_refused(void *arg)
 static void run_in_folder(bg_fn fn)
 {
     folder_make();
-    size_t before = count_descriptors(), live = bgi_alloc_live();
+    int before = open_descriptors(), live = bgi_alloc_live();
     EACH_WORKER_COUNT(w)
     {
         RUN(fn, NULL, .workers = w);
@@ -142,7 +142,7 @@ static void run_in_folder(bg_fn fn)
     cr_assert_eq(fn(NULL), 0); /* on a plain thread */
     NO_CHECK_FAILED();
     cr_assert_eq(entries(), 0);
-    cr_assert_eq(count_descriptors(), before);
+    cr_assert_eq(open_descriptors(), before);
     cr_assert_eq(bgi_alloc_live() - live,
                  given); /* which the test has freed, and not the library */
     given = 0;
@@ -224,10 +224,10 @@ static int main_given_up(void *arg)
 Test(file, a_call_that_is_given_up_leaves_nothing)
 {
     folder_make();
-    size_t before = count_descriptors(), live = bgi_alloc_live();
+    int before = open_descriptors(), live = bgi_alloc_live();
     for (intptr_t i = 0; i < 2; i++) {
         RUN(main_given_up, INT_ARG(i), .workers = 2, .blocking_threads = 1);
-        cr_assert_eq(count_descriptors(), before);
+        cr_assert_eq(open_descriptors(), before);
         cr_assert_eq(bgi_alloc_live(), live);
     }
     folder_remove();
@@ -402,7 +402,7 @@ Test(walk, what_is_there)
 {
     folder_make();
     tree();
-    size_t before = count_descriptors(), live = bgi_alloc_live();
+    int before = open_descriptors(), live = bgi_alloc_live();
     EACH_WORKER_COUNT(w)
     {
         RUN(main_walks, NULL, .workers = w);
@@ -411,7 +411,7 @@ Test(walk, what_is_there)
     RUN(main_walks, NULL, .seed = 3);
     cr_assert_eq(main_walks(NULL), 0); /* on a plain thread */
     NO_CHECK_FAILED();
-    cr_assert_eq(count_descriptors(), before);
+    cr_assert_eq(open_descriptors(), before);
     cr_assert_eq(bgi_alloc_live(), live);
     folder_remove();
 }

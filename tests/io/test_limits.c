@@ -7,9 +7,9 @@
 #include <brigade.h>
 #include <criterion/criterion.h>
 
+#include "descriptors.h"
 #include "waits.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -18,20 +18,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-static int open_descriptors(void)
-{
-    DIR *d = opendir("/proc/self/fd");
-    int n = -1; /* its own */
-    cr_expect_not_null(d);
-    while (d != NULL && readdir(d) != NULL) {
-        n++;
-    }
-    if (d != NULL) {
-        (void)closedir(d);
-    }
-    return n;
-}
 
 static void limit_to(rlim_t n)
 {
@@ -79,6 +65,72 @@ Test(limits, a_port_that_cannot_be_had)
     int before = open_descriptors();
     cr_assert_eq(bg_run(no_port, NULL, .workers = 1), 0);
     cr_assert_eq(open_descriptors(), before);
+}
+
+/* ---- a worker that cannot have one while another has ---- */
+
+enum { READERS = 8 };
+
+static int pairs[READERS][2];
+
+static int read_a_byte(void *arg)
+{
+    char c;
+    int r = (int)bg_read(*(int *)arg, &c, 1);
+    cr_expect_eq(r, 1, "%s", bg_strerror(r));
+    return 0;
+}
+
+static int is_waited_for(int fd)
+{
+    bgi_io *io = bgi_task_runtime(bg_self())->io;
+    bgi_fd *e = bgi_fd_find(&io->table, fd);
+    return e != NULL && ((io->ops->perform != NULL && bgi_load_acquire(&e->port) != 0) ||
+                         (bgi_load_acquire(&e->in.word) & BGI_WAITQ_QUEUED) != 0);
+}
+
+/* This worker has a port; the readers begin on the other, as this one does not go on before they
+ * all wait. */
+static int ports_of_others(void *arg)
+{
+    char c;
+    int r = 0;
+    (void)arg;
+    for (int i = 0; i < READERS; i++) {
+        cr_expect_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pairs[i]), 0);
+    }
+    bg_timeout (BG_MS) {
+        r = (int)bg_read(pairs[0][0], &c, 1);
+    }
+    cr_expect_eq(r, -ETIMEDOUT);
+    allow_no_more();
+    bg_group (g) {
+        for (int i = 0; i < READERS; i++) {
+            cr_expect_eq(bg_group_spawn(&g, read_a_byte, &pairs[i][0]), 0);
+        }
+        for (int i = 0; i < READERS; i++) {
+            while (!is_waited_for(pairs[i][0])) {
+            }
+        }
+        for (int i = 0; i < READERS; i++) {
+            cr_expect_eq(bg_write(pairs[i][1], "w", 1), 1);
+        }
+    }
+    limit_to(1024);
+    for (int i = 0; i < READERS; i++) {
+        cr_expect_eq(bg_fd_close(pairs[i][0]), 0);
+        cr_expect_eq(bg_fd_close(pairs[i][1]), 0);
+    }
+    return 0;
+}
+
+Test(limits, a_worker_without_a_port_uses_that_of_another)
+{
+    int before = open_descriptors();
+    for (int i = 0; i < 20; i++) {
+        cr_assert_eq(bg_run(ports_of_others, NULL, .workers = 2, .spares = BG_NO_SPARES), 0);
+        cr_assert_eq(open_descriptors(), before);
+    }
 }
 
 /* ---- accepting ---- */

@@ -46,7 +46,7 @@ static int main_ends(void *arg)
 
 Test(process, how_they_end)
 {
-    size_t before = count_descriptors();
+    int before = open_descriptors();
     EACH_WORKER_COUNT(w)
     {
         RUN(main_ends, NULL, .workers = w);
@@ -55,7 +55,7 @@ Test(process, how_they_end)
     cr_assert_eq(main_ends(NULL), 0); /* on a plain thread */
     NO_CHECK_FAILED();
     no_child_is_left();
-    cr_assert_eq(count_descriptors(), before);
+    cr_assert_eq(open_descriptors(), before);
 }
 
 static int main_not_started(void *arg)
@@ -81,10 +81,10 @@ static int main_not_started(void *arg)
 
 Test(process, what_cannot_be_started)
 {
-    size_t before = count_descriptors();
+    int before = open_descriptors();
     RUN(main_not_started, NULL, .workers = 2);
     no_child_is_left();
-    cr_assert_eq(count_descriptors(), before);
+    cr_assert_eq(open_descriptors(), before);
 }
 
 /* ---- waits that end early ---- */
@@ -129,14 +129,14 @@ static int main_early(void *arg)
 
 Test(process, waits_end_early)
 {
-    size_t before = count_descriptors();
+    int before = open_descriptors();
     EACH_WORKER_COUNT(w)
     {
         RUN(main_early, NULL, .workers = w);
     }
     RUN(main_early, NULL, .seed = 1);
     no_child_is_left();
-    cr_assert_eq(count_descriptors(), before);
+    cr_assert_eq(open_descriptors(), before);
 }
 
 static int main_terminate(void *arg)
@@ -238,7 +238,7 @@ static int main_signals(void *arg)
 
 Test(process, what_they_get)
 {
-    size_t before = count_descriptors();
+    int before = open_descriptors();
     EACH_WORKER_COUNT(w)
     {
         RUN(main_given, NULL, .workers = w);
@@ -249,7 +249,7 @@ Test(process, what_they_get)
     RUN(main_signals, NULL, .workers = 3);
     (void)signal(SIGPIPE, was);
     no_child_is_left();
-    cr_assert_eq(count_descriptors(), before);
+    cr_assert_eq(open_descriptors(), before);
 }
 
 /* ---- run ---- */
@@ -291,7 +291,7 @@ static int main_run(void *arg)
 
 Test(process, run)
 {
-    size_t before = count_descriptors();
+    int before = open_descriptors();
     size_t live = bgi_alloc_live();
     EACH_WORKER_COUNT(w)
     {
@@ -299,7 +299,7 @@ Test(process, run)
     }
     RUN(main_run, NULL, .seed = 1);
     no_child_is_left();
-    cr_assert_eq(count_descriptors(), before);
+    cr_assert_eq(open_descriptors(), before);
     cr_assert_eq(bgi_alloc_live(), live);
 }
 
@@ -325,11 +325,11 @@ static int main_no_memory(void *arg)
 
 Test(process, no_memory)
 {
-    size_t before = count_descriptors();
+    int before = open_descriptors();
     size_t live = bgi_alloc_live();
     RUN(main_no_memory, NULL, .workers = 1, .spares = BG_NO_SPARES);
     no_child_is_left();
-    cr_assert_eq(count_descriptors(), before);
+    cr_assert_eq(open_descriptors(), before);
     cr_assert_eq(bgi_alloc_live(), live);
 }
 
@@ -400,11 +400,11 @@ static int main_many(void *arg)
 
 Test(process, many)
 {
-    size_t before = count_descriptors();
+    int before = open_descriptors();
     EACH_WORKER_COUNT(w)
     {
         RUN(main_many, NULL, .workers = w);
     }
     no_child_is_left();
-    cr_assert_eq(count_descriptors(), before);
+    cr_assert_eq(open_descriptors(), before);
 }

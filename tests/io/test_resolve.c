@@ -279,10 +279,10 @@ Test(resolve, by_a_name_server)
     if (!bgi_resolve_has_ares()) {
         return; /* the library is not here */
     }
-    size_t before = count_descriptors();
+    int before = open_descriptors();
     EACH_WORKER_COUNT(w)
     {
         RUN(main_server, NULL, .workers = w);
     }
-    cr_assert_eq(count_descriptors(), before);
+    cr_assert_eq(open_descriptors(), before);
 }

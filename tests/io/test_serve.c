@@ -84,7 +84,7 @@ static int main_serve(void *arg)
 
 Test(serve, many_clients_within_the_limit)
 {
-    size_t before = count_descriptors();
+    int before = open_descriptors();
     for (size_t limit = 0; limit < 4; limit++) {
         EACH_WORKER_COUNT(w)
         {
@@ -92,7 +92,7 @@ Test(serve, many_clients_within_the_limit)
         }
         RUN(main_serve, (void *)limit, .seed = 1 + limit);
     }
-    cr_assert_eq(count_descriptors(), before);
+    cr_assert_eq(open_descriptors(), before);
 }
 
 static int main_not_served(void *arg)
@@ -277,7 +277,7 @@ Test(serve, it_ends)
                                         {BY_CLOSE, 5 * BG_MS},
                                         {BY_CANCEL | LET_GO, BG_FOREVER},
                                         {BY_CLOSE | LET_GO, BG_FOREVER}};
-    size_t before = count_descriptors();
+    int before = open_descriptors();
     for (size_t i = 0; i < BGI_ARRAY_LEN(all); i++) {
         EACH_WORKER_COUNT(w)
         {
@@ -285,7 +285,7 @@ Test(serve, it_ends)
         }
         RUN(main_ending, (void *)(uintptr_t)&all[i], .seed = 4);
     }
-    cr_assert_eq(count_descriptors(), before);
+    cr_assert_eq(open_descriptors(), before);
 }
 
 static int main_deadline(void *arg)
@@ -361,7 +361,7 @@ static int main_abandons(void *arg)
 
 Test(serve, the_runtime_ends)
 {
-    size_t before = count_descriptors();
+    int before = open_descriptors();
     bg_duration drain[] = {0, BG_FOREVER};
     for (int i = 0; i < 2; i++) {
         for (uint64_t seed = 1; seed <= 50; seed++) {
@@ -374,7 +374,7 @@ Test(serve, the_runtime_ends)
             (void)close(abandoned.listener);
         }
     }
-    cr_assert_eq(count_descriptors(), before);
+    cr_assert_eq(open_descriptors(), before);
 }
 
 /* ---- what is scarce ---- */
@@ -460,7 +460,7 @@ static int main_no_memory(void *arg)
 
 Test(serve, without_memory_it_goes_on)
 {
-    size_t before = count_descriptors();
+    int before = open_descriptors();
     RUN(main_no_memory, NULL, .workers = 1, .spares = BG_NO_SPARES);
-    cr_assert_eq(count_descriptors(), before);
+    cr_assert_eq(open_descriptors(), before);
 }

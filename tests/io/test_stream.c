@@ -78,7 +78,7 @@ static int main_pieces(void *arg)
 
 Test(stream, pieces_of_every_kind)
 {
-    size_t before = count_descriptors();
+    int before = open_descriptors();
     EACH_WORKER_COUNT(w)
     {
         RUN(main_pieces, NULL, .workers = w);
@@ -86,7 +86,7 @@ Test(stream, pieces_of_every_kind)
     RUN(main_pieces, NULL, .seed = 2);
     cr_assert_eq(main_pieces(NULL), 0); /* on a plain thread */
     NO_CHECK_FAILED();
-    cr_assert_eq(count_descriptors(), before);
+    cr_assert_eq(open_descriptors(), before);
 }
 
 static int main_last_line(void *arg)
@@ -335,9 +335,9 @@ static int main_close_cut(void *arg)
 
 Test(stream, a_close_that_is_cut_short_closes)
 {
-    size_t before = count_descriptors();
+    int before = open_descriptors();
     RUN(main_close_cut, NULL, .workers = 2);
-    cr_assert_eq(count_descriptors(), before);
+    cr_assert_eq(open_descriptors(), before);
 }
 
 /* ---- writing ---- */
@@ -442,9 +442,9 @@ static int main_failures(void *arg)
 
 Test(stream, failures_stay)
 {
-    size_t before = count_descriptors();
+    int before = open_descriptors();
     RUN(main_failures, NULL, .workers = 2);
-    cr_assert_eq(count_descriptors(), before);
+    cr_assert_eq(open_descriptors(), before);
 }
 
 /* ---- something else below ---- */

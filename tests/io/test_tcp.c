@@ -60,7 +60,7 @@ Test(tcp, a_connection)
     static const char *hosts[][2] = {
         {"127.0.0.1", "127.0.0.1"}, {NULL, "127.0.0.1"}, {NULL, "localhost"},
         {"localhost", "localhost"}, {"::1", "::1"},      {NULL, "::1"}};
-    size_t before = count_descriptors();
+    int before = open_descriptors();
     for (size_t i = 0; i < (has_ipv6() ? 6 : 4); i++) {
         EACH_WORKER_COUNT(w)
         {
@@ -68,7 +68,7 @@ Test(tcp, a_connection)
         }
         RUN(main_hello, hosts[i], .seed = 1 + i);
     }
-    cr_assert_eq(count_descriptors(), before);
+    cr_assert_eq(open_descriptors(), before);
 }
 
 static int main_refused(void *arg)
@@ -95,10 +95,10 @@ static int main_refused(void *arg)
 
 Test(tcp, what_cannot_be)
 {
-    size_t before = count_descriptors();
+    int before = open_descriptors();
     RUN(main_refused, NULL, .workers = 2);
     RUN(main_refused, NULL, .seed = 3);
-    cr_assert_eq(count_descriptors(), before);
+    cr_assert_eq(open_descriptors(), before);
     /* On a plain thread. */
     cr_assert_eq(main_refused(NULL), 0);
     NO_CHECK_FAILED();
@@ -180,7 +180,7 @@ static int main_race(void *arg)
 
 Test(tcp, the_first_that_stands_is_taken)
 {
-    size_t before = count_descriptors();
+    int before = open_descriptors();
     EACH_WORKER_COUNT(w)
     {
         RUN(main_race, NULL, .workers = w);
@@ -188,7 +188,7 @@ Test(tcp, the_first_that_stands_is_taken)
     for (uint64_t seed = 1; seed <= 10; seed++) {
         RUN(main_race, NULL, .seed = seed);
     }
-    cr_assert_eq(count_descriptors(), before);
+    cr_assert_eq(open_descriptors(), before);
 }
 
 struct attempt {
@@ -252,7 +252,7 @@ static int main_ends(void *arg)
 Test(tcp, cancelled)
 {
     struct hole hole;
-    size_t before = count_descriptors();
+    int before = open_descriptors();
     EACH_WORKER_COUNT(w)
     {
         RUN(main_cancel, NULL, .workers = w);
@@ -265,7 +265,7 @@ Test(tcp, cancelled)
         RUN(main_ends, NULL, .seed = seed);
     }
     hole_close(&hole);
-    cr_assert_eq(count_descriptors(), before);
+    cr_assert_eq(open_descriptors(), before);
 }
 
 /* ---- no memory ---- */

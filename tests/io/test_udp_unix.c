@@ -43,13 +43,13 @@ static int main_udp(void *arg)
 
 Test(udp, packets)
 {
-    size_t before = count_descriptors();
+    int before = open_descriptors();
     EACH_WORKER_COUNT(w)
     {
         RUN(main_udp, NULL, .workers = w);
     }
     RUN(main_udp, NULL, .seed = 2);
-    cr_assert_eq(count_descriptors(), before);
+    cr_assert_eq(open_descriptors(), before);
 }
 
 /* ---- Unix sockets ---- */
@@ -129,12 +129,12 @@ static int main_abstract(void *arg)
 
 Test(unix_sockets, paths_and_names)
 {
-    size_t before = count_descriptors();
+    int before = open_descriptors();
     RUN(main_unix, NULL, .workers = 2);
     RUN(main_abstract, NULL, .workers = 2);
     RUN(main_unix, NULL, .seed = 2);
     RUN(main_abstract, NULL, .seed = 2);
-    cr_assert_eq(count_descriptors(), before);
+    cr_assert_eq(open_descriptors(), before);
 }
 
 /* ---- passing descriptors on ---- */
@@ -192,22 +192,22 @@ static int main_two(void *arg)
     control.header.cmsg_len = CMSG_LEN(sizeof both);
     memcpy(CMSG_DATA(&control.header), both, sizeof both);
     CHECK(bg_sendmsg(pair[0], &m, 0) == 1);
-    size_t before = count_descriptors();
+    int before = open_descriptors();
     int got = bg_recv_fd(pair[1]);
-    CHECK(got >= 0 && count_descriptors() == before + 1);
+    CHECK(got >= 0 && open_descriptors() == before + 1);
     return bg_fd_close(got) + bg_fd_close(pair[0]) + bg_fd_close(pair[1]);
 }
 
 Test(unix_sockets, descriptors_are_passed_on)
 {
-    size_t before = count_descriptors();
+    int before = open_descriptors();
     EACH_WORKER_COUNT(w)
     {
         RUN(main_passing, NULL, .workers = w);
     }
     RUN(main_passing, NULL, .seed = 2);
     RUN(main_two, NULL, .workers = 1);
-    cr_assert_eq(count_descriptors(), before);
+    cr_assert_eq(open_descriptors(), before);
 }
 
 /* ---- text ---- */

@@ -6,7 +6,8 @@
 #include <brigade.h>
 #include <criterion/criterion.h>
 
-#include <dirent.h>
+#include "descriptors.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,19 +15,6 @@
 #include <unistd.h>
 
 enum { CLIENTS = 50, WARM_UP = 10, ROUNDS = 100, EACH = 20 };
-
-static int open_descriptors(void)
-{
-    DIR *d = opendir("/proc/self/fd");
-    int n = -1; /* its own */
-    while (d != NULL && readdir(d) != NULL) {
-        n++;
-    }
-    if (d != NULL) {
-        (void)closedir(d);
-    }
-    return n;
-}
 
 /* KiB; 0: the system does not say. */
 static long resident(void)
