@@ -1,14 +1,13 @@
 /*
- * What the tests of networks share: how many descriptors are open, ports, black holes.
+ * What the tests of networks share: ports, black holes.
  */
 #ifndef TESTS_IO_NET_H
 #define TESTS_IO_NET_H
 
 #include "../task/check.h"
-
-#include <arpa/inet.h>
 #include "descriptors.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
