@@ -18,8 +18,8 @@
  * close raises the generation before it goes inside the lists; who is about to wait looks at it
  * inside.
  *
- * `port` is the driver's. With io_uring it counts operations under way (io/uring.c). With epoll it is
- * 0, or 1 + the place of the worker in whose epoll the descriptor is. Written inside `in`
+ * `port` is the driver's. With io_uring it counts operations under way (io/uring.c). With epoll it
+ * is 0, or 1 + the place of the worker in whose epoll the descriptor is. Written inside `in`
  * (wait/queue.h), as the registration itself is done there, and so is the end of it by close: a
  * registration either comes before the close, which ends it, or finds another generation. Read
  * without, as a hint: 0 is "try first".

@@ -9,20 +9,25 @@
  * between.
  *
  * Who may do what:
+ *
  *  - `using` is held around each use of the SSL object and its BIOs, as one of these is not made
  *    for two at a time, and never while anybody waits for the socket. A reader that waits for data
  *    therefore does not keep a writer from writing, nor the other way round.
- *  - `sending` is held by who takes ciphertext out of `out` until he has sent it, waits
- *    included: bytes leave in the order in which OpenSSL made them. It is taken before `using`.
+ *
+ *  - `sending` is held by who takes ciphertext out of `out` until he has sent it, waits included:
+ *    bytes leave in the order in which OpenSSL made them. It is taken before `using`.
+ *
  *  - `received` is the reader's alone: streams have one at a time.
  *
  * Nothing is lost by a wait that is cut short:
+ *
  *  - Ciphertext that has come is in `received` until it is in `in`; ciphertext that is to go is in
  *    `out` or `wire` until it has been sent. Whoever sends next begins with what is there.
- *  - A write hands plaintext to OpenSSL once (SSL_write with a memory BIO takes all), and reports
- * it when its ciphertext has been sent. If that wait fails, `taken` remembers how much it was. The
- *    stream keeps bytes until they are reported, and offers the same ones first the next time;
- * those are not handed over again. So "flushed" means sent, and not: lies in a buffer here.
+ *
+ *  - A write hands plaintext to OpenSSL once (SSL_write with a memory BIO takes all). It reports
+ *    that when the ciphertext has been sent; if that wait fails, `taken` remembers how much it was.
+ *    The stream keeps bytes until they are reported, and offers the same ones first the next time:
+ *    those are not handed over again. So "flushed" means sent, and not: lies in a buffer here.
  *
  * A reader never waits for room to send, or two sides that only read could wait for each other's
  * reading for ever. What reading makes OpenSSL say (the answer to a change of keys, an alert) is
