@@ -132,7 +132,8 @@ static int main_refused(void *arg)
 static void run_in_folder(bg_fn fn)
 {
     folder_make();
-    int before = open_descriptors(), live = bgi_alloc_live();
+    int before = open_descriptors();
+    size_t live = bgi_alloc_live();
     EACH_WORKER_COUNT(w)
     {
         RUN(fn, NULL, .workers = w);
@@ -224,7 +225,8 @@ static int main_given_up(void *arg)
 Test(file, a_call_that_is_given_up_leaves_nothing)
 {
     folder_make();
-    int before = open_descriptors(), live = bgi_alloc_live();
+    int before = open_descriptors();
+    size_t live = bgi_alloc_live();
     for (intptr_t i = 0; i < 2; i++) {
         RUN(main_given_up, INT_ARG(i), .workers = 2, .blocking_threads = 1);
         cr_assert_eq(open_descriptors(), before);
@@ -402,7 +404,8 @@ Test(walk, what_is_there)
 {
     folder_make();
     tree();
-    int before = open_descriptors(), live = bgi_alloc_live();
+    int before = open_descriptors();
+    size_t live = bgi_alloc_live();
     EACH_WORKER_COUNT(w)
     {
         RUN(main_walks, NULL, .workers = w);
