@@ -108,17 +108,17 @@ static bgi_word find_out(int fd, int set_nonblock, int *error)
 
 bgi_word bgi_fd_adopt(bgi_fd *e, int fd, int set_nonblock, int *error)
 {
-    bgi_word s = bgi_load(&e->state);
     *error = 0;
-    if (bgi_likely((s & BGI_FD_KIND) != BGI_FD_UNKNOWN)) {
-        return s;
+    for (;;) {
+        bgi_word s = bgi_load_acquire(&e->state);
+        if (bgi_likely((s & (BGI_FD_KIND | BGI_FD_CLOSING)) != 0)) {
+            return s;
+        }
+        bgi_word found = find_out(fd, set_nonblock, error);
+        if (found == BGI_FD_UNKNOWN || bgi_cas_relaxed(&e->state, s, s | found)) {
+            return s | found;
+        }
     }
-    bgi_word found = find_out(fd, set_nonblock, error);
-    if (found == BGI_FD_UNKNOWN) {
-        return s;
-    }
-    bgi_word want = (s & ~(bgi_word)BGI_FD_FLAGS) | found;
-    return bgi_cas_relaxed(&e->state, s, want) ? want : bgi_load(&e->state);
 }
 
 int bgi_fd_set_nonblock(bgi_fd *e, int fd)
@@ -137,12 +137,13 @@ int bgi_fd_set_nonblock(bgi_fd *e, int fd)
 
 /* ---- its beginning and its end ---- */
 
-void bgi_fd_closed(bgi_io *io, bgi_fd *e, int fd)
+void bgi_fd_closed(bgi_io *io, bgi_fd *e, int fd, bgi_word closing)
 {
-    bgi_word s = bgi_load(&e->state);
-    while (!bgi_cas_relaxed(&e->state, s, (s & ~(bgi_word)BGI_FD_FLAGS) + BGI_FD_GENERATION)) {
+    bgi_word s, next;
+    do {
         s = bgi_load(&e->state);
-    }
+        next = ((s & ~(bgi_word)BGI_FD_FLAGS) + BGI_FD_GENERATION) | closing;
+    } while (!bgi_cas_relaxed(&e->state, s, next));
     bgi_word in = bgi_waitq_enter(&e->in);
     bgi_fence_full(); /* partner: of who makes an operation, in io/uring.c */
     if (bgi_load(&e->port) != 0) {
@@ -150,6 +151,17 @@ void bgi_fd_closed(bgi_io *io, bgi_fd *e, int fd)
     }
     bgi_waitq_leave(&e->in, in);
     bgi_ready_close(e);
+}
+
+void bgi_fd_close_made(bgi_fd *e)
+{
+    bgi_word s;
+    do {
+        s = bgi_load(&e->state);
+        if ((s & BGI_FD_CLOSING) == 0) {
+            return; /* the number has been given out again, and the library was told */
+        }
+    } while (!bgi_cas_release(&e->state, s, s & ~(bgi_word)BGI_FD_CLOSING));
 }
 
 void bgi_fd_opened(bgi_io *io, int fd, bgi_word flags)
@@ -160,7 +172,7 @@ void bgi_fd_opened(bgi_io *io, int fd, bgi_word flags)
     }
     bgi_word s = bgi_load(&e->state);
     if (bgi_unlikely((s & BGI_FD_FLAGS) != 0 || bgi_load(&e->port) != 0)) {
-        bgi_fd_closed(io, e, fd); /* behind the library's back */
+        bgi_fd_closed(io, e, fd, 0); /* behind the library's back, or it is being closed */
         s = bgi_load(&e->state);
     }
     (void)bgi_cas_relaxed(&e->state, s, s | flags);

@@ -118,8 +118,31 @@ void bgi_io_forget(int fd)
     for (bgi_io *io = first; io != NULL; io = io->next) {
         bgi_fd *e = bgi_fd_find(&io->table, fd);
         if (e != NULL) {
-            bgi_fd_closed(io, e, fd);
+            bgi_fd_closed(io, e, fd, 0);
         }
     }
     bgi_lock_release(&tables);
+}
+
+int bgi_io_close(int fd)
+{
+    bgi_fd *e;
+    bgi_lock_acquire(&tables);
+    for (bgi_io *io = first; io != NULL; io = io->next) {
+        /* Made: whoever uses it first just now has to see that it is being closed. */
+        if (bgi_fd_make(&io->table, fd, &e) == 0) {
+            bgi_fd_closed(io, e, fd, BGI_FD_CLOSING);
+        }
+    }
+    bgi_lock_release(&tables);
+    int r = close(fd) == 0 || errno == EINTR ? 0 : -errno;
+    bgi_lock_acquire(&tables);
+    for (bgi_io *io = first; io != NULL; io = io->next) {
+        e = bgi_fd_find(&io->table, fd);
+        if (e != NULL) {
+            bgi_fd_close_made(e);
+        }
+    }
+    bgi_lock_release(&tables);
+    return r;
 }

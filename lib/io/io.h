@@ -69,6 +69,9 @@ void bgi_io_destroy(bgi_io *io);
 /* Every runtime lets go of the number; close it then. */
 void bgi_io_forget(int fd);
 
+/* Closes it: 0, or what close(2) fails with, never -EINTR. Any thread; does not suspend. */
+int bgi_io_close(int fd);
+
 /* A task begins (1) or ends (-1) to wait for a descriptor. */
 BGI_INLINE void bgi_io_waits(bgi_io *io, int change)
 {

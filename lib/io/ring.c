@@ -129,6 +129,17 @@ unsigned bgi_ring_flush(bgi_ring *r)
     return *sq->ktail - io_uring_smp_load_acquire(sq->khead);
 }
 
+unsigned bgi_ring_last(const bgi_ring *r)
+{
+    return *r->u.sq.ktail;
+}
+
+unsigned bgi_ring_left(const bgi_ring *r, unsigned last)
+{
+    int left = (int)(last - io_uring_smp_load_acquire(r->u.sq.khead));
+    return left > 0 ? (unsigned)left : 0;
+}
+
 struct io_uring_sqe *bgi_ring_entry(bgi_ring *r)
 {
     struct io_uring_sqe *e = _io_uring_get_sqe(&r->u);

@@ -47,6 +47,11 @@ struct io_uring_sqe *bgi_ring_entry(bgi_ring *r);
  */
 unsigned bgi_ring_flush(bgi_ring *r);
 
+/* Inside: the place of the last entry that was flushed. Outside: how many entries up to there the
+ * kernel has not taken yet. */
+unsigned bgi_ring_last(const bgi_ring *r);
+unsigned bgi_ring_left(const bgi_ring *r, unsigned last);
+
 /* Outside: submits, and waits for a completion if `wait`, at most for `timeout` (NULL: no end). */
 void bgi_ring_call(bgi_ring *r, unsigned submit, int wait, struct __kernel_timespec *timeout);
 

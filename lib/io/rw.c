@@ -230,9 +230,5 @@ int bg_fd_forget(int fd)
 
 int bg_fd_close(int fd)
 {
-    int r = bg_fd_forget(fd);
-    if (r == 0 && close(fd) != 0 && errno != EINTR) {
-        r = -errno;
-    }
-    return r;
+    return fd < 0 ? -EBADF : bgi_io_close(fd);
 }

@@ -342,8 +342,17 @@ static void cancel_on(bgi_io *io, bgi_port *p, operation *op, int fd)
     }
     io_uring_sqe_set_data(e, &no_data);
     unsigned n = bgi_ring_flush(p->ring);
+    unsigned last = bgi_ring_last(p->ring);
     bgi_ring_leave(p->ring, own, how);
     bgi_ring_call(p->ring, n, 0, NULL);
+    /* A number must not be closed before the kernel has seen this; and it may refuse, as above. */
+    while (bgi_unlikely(op == NULL && (n = bgi_ring_left(p->ring, last)) != 0)) {
+        if (own) {
+            (void)reap(p, w, 1, 1);
+        }
+        (void)sched_yield();
+        bgi_ring_call(p->ring, n, 0, NULL);
+    }
 }
 
 static void unwatch(bgi_io *io, bgi_fd *e, int fd)

@@ -10,12 +10,15 @@
 #include "io/ready.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 
 static bgi_fd entries[BGI_FD_CHUNK];
 static bgi_atomic chunks[1];
 static bgi_io IO;
-static bgi_atomic bytes;
+static bgi_atomic bytes, is_open;
+static int is_known;  /* it can be found out what the number is */
 static int wrote;     /* by who brings them, before */
 static int result[3]; /* of each reader */
 
@@ -63,6 +66,8 @@ static void set_up(bgi_word registered)
     bgi_store(&e->port, registered);
     bgi_store(&e->state, OPEN);
     bgi_store(&bytes, 0);
+    bgi_store(&is_open, 1);
+    is_known = 1;
     wrote = 0;
     for (int i = 0; i < 3; i++) {
         result[i] = 0;
@@ -80,6 +85,9 @@ static ssize_t take_bytes(bgi_call *c, int dontwait)
 {
     (void)dontwait;
     bgi_word n = bgi_load_acquire(&bytes);
+    if (!bgi_load(&is_open)) {
+        return -EBADF;
+    }
     while (n != 0) {
         bgi_word want = n < c->size ? n : c->size;
         bgi_word found = bgi_cas_fetch(&bytes, n, n - want);
@@ -202,10 +210,54 @@ MC_MODEL(polled, .name = "ready/event_and_poll", .says = "an event reaches who p
 
 /* ---- the end ---- */
 
+/* What a runtime finds out about a number: as long as it is open, a pipe. */
+int __wrap_fcntl(int fd, int command, ...);
+int __wrap_fcntl(int fd, int command, ...)
+{
+    mc_assert(fd == FD && command == F_GETFL);
+    if (is_known && bgi_load(&is_open)) {
+        return O_NONBLOCK;
+    }
+    errno = EBADF;
+    return -1;
+}
+
+int __wrap_fstat(int fd, struct stat *st);
+int __real_fstat(int fd, struct stat *st);
+int __wrap_fstat(int fd, struct stat *st)
+{
+    if (fd != FD) {
+        return __real_fstat(fd, st); /* the engine's */
+    }
+    st->st_mode = S_IFIFO;
+    return 0;
+}
+
+void __wrap_bg_yield(void);
+void __wrap_bg_yield(void)
+{
+    bgi_pause();
+}
+
 static void close_it(void)
 {
     wt_begin_thread();
-    bgi_fd_closed(&IO, entry(), FD);
+    bgi_fd_closed(&IO, entry(), FD, BGI_FD_CLOSING);
+    bgi_store(&is_open, 0);
+    bgi_fd_close_made(entry());
+}
+
+/* Only who has begun with it before. */
+static void forget_it(void)
+{
+    wt_begin_thread();
+    bgi_fd_closed(&IO, entry(), FD, 0);
+}
+
+static void forgotten(void)
+{
+    set_up(1);
+    is_known = 0;
 }
 
 static void nobody_waits(void)
@@ -237,7 +289,7 @@ MC_MODEL(closed_poll, .name = "ready/close_and_poll", .says = "likewise of who p
 
 MC_MODEL(closed_or_read, .name = "ready/close_event_and_read",
          .says = "a byte that comes with the close is read, or the read fails", .bound = 2,
-         .setup = registered, .thread = {read_one, close_it, bring_one}, .check = nobody_waits);
+         .setup = forgotten, .thread = {read_one, forget_it, bring_one}, .check = nobody_waits);
 
 /* ---- the bell ---- */
 

@@ -302,7 +302,7 @@ static int alone(void *arg)
 
 Test(pipeline, alone_in_order_on_the_callers_stack)
 {
-    RUN(alone, NULL, .workers = 1);
+    RUN(alone, NULL, .workers = 1, .spares = BG_NO_SPARES);
     (void)alone(NULL);
     NO_CHECK_FAILED();
 }

@@ -49,6 +49,9 @@ void bgi_fault_disarm(void);
 /* The errno that the calls refused from now on give; 0: the kind's own, named above. */
 void bgi_fault_answer(int error);
 
+/* From now on fn is called before and after each close(2) of the library; NULL: no more. */
+void bgi_fault_at_close(void (*fn)(int fd, int is_closed));
+
 /* Calls of the armed kinds since bgi_fault_arm(), the failed ones included. Stays when disarmed. */
 size_t bgi_fault_count(void);
 

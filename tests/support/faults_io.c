@@ -79,9 +79,22 @@ int bgi_faulty_fcntl(int fd, int command, ...)
     return refuse() ? -1 : fcntl(fd, command, value);
 }
 
+static void (*at_close)(int fd, int is_closed);
+
+void bgi_fault_at_close(void (*fn)(int fd, int is_closed))
+{
+    at_close = fn;
+}
+
 int bgi_faulty_close(int fd);
 int bgi_faulty_close(int fd)
 {
+    if (at_close != NULL) {
+        at_close(fd, 0);
+    }
     int r = close(fd);
+    if (at_close != NULL) {
+        at_close(fd, 1);
+    }
     return r == 0 && refuse() ? -1 : r;
 }

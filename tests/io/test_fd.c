@@ -1,0 +1,120 @@
+/*
+ * The end of a descriptor against calls that begin just then: between the moment in which the
+ * library lets go of the number and close(2), and between close(2) and the moment in which the
+ * library knows that it has been made.
+ *
+ * Labels: drivers
+ */
+#include "../task/check.h"
+#include "faults.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { A_WHILE = 200 }; /* times that others may go first: a call that was to begin has begun */
+
+static int pair[2], other[2];
+static bgi_atomic may_begin, begins;
+static int used_before,
+    after; /* the call begins after close(2), when the number stands for another */
+
+static void let_it_begin(void)
+{
+    bgi_store_release(&may_begin, 1);
+    while (!bgi_load_acquire(&begins)) {
+        (void)sched_yield();
+    }
+    for (int i = 0; i < A_WHILE; i++) {
+        (void)sched_yield();
+    }
+}
+
+static void at_close(int fd, int is_closed)
+{
+    if (fd != pair[0] || is_closed != after || bgi_load(&may_begin)) {
+        return;
+    }
+    if (after) {
+        CHECK(dup2(other[0], fd) == fd);
+    }
+    let_it_begin();
+}
+
+static int read_it(void *arg)
+{
+    char c = 0;
+    (void)arg;
+    yield_until(&may_begin, 1);
+    bgi_store_release(&begins, 1);
+    ssize_t r = bg_read(pair[0], &c, 1);
+    return r == 1 ? c : (int)r;
+}
+
+static int poll_it(void *arg)
+{
+    (void)arg;
+    yield_until(&may_begin, 1);
+    bgi_store_release(&begins, 1);
+    return bg_poll(pair[0], POLLIN);
+}
+
+static int return_fd_close(void *fd)
+{
+    return bg_fd_close(*(int *)fd);
+}
+
+static int main_close(void *arg)
+{
+    bg_fn call = *(bg_fn *)arg;
+    char c = 'x';
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, other) == 0);
+    bgi_store(&may_begin, 0);
+    bgi_store(&begins, 0);
+    if (used_before) {
+        CHECK(bg_write(pair[1], &c, 1) == 1);
+        CHECK(bg_read(pair[0], &c, 1) == 1);
+    }
+    CHECK(write(other[1], "y", 1) == 1);
+    bg_task *t = bg_spawn(call, NULL);
+    bg_task *closer = bg_spawn(return_fd_close, &pair[0]);
+    CHECK(bg_await(closer) == 0);
+    int r = bg_await(t);
+    CHECK(r == (!after ? -EBADF : call == poll_it ? POLLIN : 'y'));
+    if (after) {
+        CHECK(bg_fd_close(pair[0]) == 0);
+    }
+    CHECK(bg_fd_close(pair[1]) == 0 && bg_fd_close(other[0]) == 0 && bg_fd_close(other[1]) == 0);
+    return 0;
+}
+
+static void in_the_window(bg_fn call)
+{
+    bgi_fault_at_close(at_close);
+    for (unsigned workers = 2; workers <= 4; workers++) {
+        for (int i = 0; i < 20; i++) {
+            used_before = i % 2;
+            RUN(main_close, &call, .workers = workers);
+        }
+    }
+    bgi_fault_at_close(NULL);
+    NO_CHECK_FAILED();
+}
+
+Test(fd, a_call_that_begins_while_it_is_closed)
+{
+    after = 0;
+    in_the_window(read_it);
+    in_the_window(poll_it);
+}
+
+Test(fd, a_call_on_the_number_as_soon_as_it_stands_for_another)
+{
+    after = 1;
+    in_the_window(read_it);
+    in_the_window(poll_it);
+}
