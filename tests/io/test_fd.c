@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { HIGH = 500 };
 enum { A_WHILE = 200 }; /* times that others may go first: a call that was to begin has begun */
 
 static int pair[2], other[2];
@@ -73,6 +74,9 @@ static int main_close(void *arg)
     char c = 'x';
     CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
     CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, other) == 0);
+    int low = pair[0];
+    pair[0] = fcntl(low, F_DUPFD_CLOEXEC, HIGH); /* not given out again to a worker */
+    CHECK(pair[0] >= HIGH && close(low) == 0);
     bgi_store(&may_begin, 0);
     bgi_store(&begins, 0);
     if (used_before) {
