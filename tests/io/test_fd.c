@@ -19,9 +19,10 @@ enum { HIGH = 500 };
 enum { A_WHILE = 200 }; /* times that others may go first: a call that was to begin has begun */
 
 static int pair[2], other[2];
+static bgi_atomic ends; /* the number; the monitor closes others meanwhile */
 static bgi_atomic may_begin, begins;
-static int used_before,
-    after; /* the call begins after close(2), when the number stands for another */
+static int used_before; /* the number, by the runtime */
+static int after;       /* the call begins when the number stands for another */
 
 static void let_it_begin(void)
 {
@@ -36,7 +37,7 @@ static void let_it_begin(void)
 
 static void at_close(int fd, int is_closed)
 {
-    if (fd != pair[0] || is_closed != after || bgi_load(&may_begin)) {
+    if ((bgi_word)fd != bgi_load(&ends) || is_closed != after || bgi_load(&may_begin)) {
         return;
     }
     if (after) {
@@ -77,6 +78,7 @@ static int main_close(void *arg)
     int low = pair[0];
     pair[0] = fcntl(low, F_DUPFD_CLOEXEC, HIGH); /* not given out again to a worker */
     CHECK(pair[0] >= HIGH && close(low) == 0);
+    bgi_store(&ends, (bgi_word)pair[0]);
     bgi_store(&may_begin, 0);
     bgi_store(&begins, 0);
     if (used_before) {
