@@ -13,7 +13,7 @@
  * handler is removed, and what was there before put back, when nobody watches any more. The
  * program must not change it meanwhile. Signals are the process's: tasks of several runtimes may
  * watch the same, and each that watches gets each signal. Of one signal that comes several times
- * before it is taken one is seen.
+ * before it is taken one is seen, of real-time signals too.
  */
 #ifndef BRIGADE_SIGNAL_H
 #define BRIGADE_SIGNAL_H
@@ -28,7 +28,7 @@ typedef struct bg_signals bg_signals;
 /*
  * Begins to watch n signals: each that comes from now on is noted. From any thread; does not
  * suspend. 0, and *out; -EINVAL: n is not positive, or there is no such signal, or none that can be
- * watched: 1 to 31, but SIGKILL, SIGSTOP, and those by which the processor and the library report
+ * watched: all but SIGKILL, SIGSTOP, and those by which the processor and the library report
  * faults (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGPROF); -EAGAIN: 64 watch
  * already; -EMFILE, -ENFILE, -ENOMEM.
  */

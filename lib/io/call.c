@@ -61,7 +61,7 @@ static ssize_t on_file(bg_task *self, bgi_call *c)
 
 /* ---- a task ---- */
 
-int bgi_call_entry(bgi_io *io, int fd, bgi_fd **e, bgi_word *state)
+int bgi_call_first(bgi_io *io, int fd, bgi_fd **e, bgi_word *state)
 {
     int r = bgi_fd_make(&io->table, fd, e);
     if (bgi_likely(r == 0)) {

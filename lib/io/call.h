@@ -112,8 +112,21 @@ BGI_INLINE short bgi_call_events(const bgi_call *c)
 /* Whether this error of accept is that of a connection that was there and is gone. */
 int bgi_call_gone(int error);
 
-/* Readies the entry and its kind for a task's call: 0 or the failure. */
-int bgi_call_entry(bgi_io *io, int fd, bgi_fd **e, bgi_word *state);
+/* The entry of a descriptor that a task has not used before, or that is being closed. */
+int bgi_call_first(bgi_io *io, int fd, bgi_fd **e, bgi_word *state);
+
+/* The entry and its word `state` for a task's call: 0 or the failure. */
+BGI_INLINE int bgi_call_entry(bgi_io *io, int fd, bgi_fd **e, bgi_word *state)
+{
+    *e = bgi_fd_find(&io->table, fd);
+    if (bgi_likely(*e != NULL)) {
+        *state = bgi_load(&(*e)->state);
+        if (bgi_likely((*state & BGI_FD_KIND) != BGI_FD_UNKNOWN)) {
+            return 0;
+        }
+    }
+    return bgi_call_first(io, fd, e, state);
+}
 
 /* Sees to it that events of the descriptor come to some worker, by preference this one. 0, -EBADF:
  * closed meanwhile; -EPERM: it is always ready; or what failed. */

@@ -47,6 +47,7 @@ static size_t pass_on(bgi_waiter *waiter, bgi_worker *w)
     if (item == NULL) {
         return 0;
     }
+    bgi_item_prefetch(item);
     bgi_push_quiet(w, item);
     return 1;
 }

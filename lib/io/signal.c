@@ -38,7 +38,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { PLACES = 64, SIGNALS = 32 };
+enum { PLACES = 64 };
+enum { SIGNALS = sizeof(bgi_word) == 8 ? 64 : 31 }; /* so many, from 1: a bit each */
 
 struct bg_signals {
     bgi_atomic watched, pending, fd, once;
@@ -46,12 +47,12 @@ struct bg_signals {
 
 static struct bg_signals place[PLACES];
 static bgi_lock lock = BGI_LOCK_INIT(BGI_RANK_SIGNALS, "signals");
-static struct sigaction before[SIGNALS];
-static unsigned watchers[SIGNALS];
+static struct sigaction before[SIGNALS + 1];
+static unsigned watchers[SIGNALS + 1];
 
 static bgi_word bit_of(int signal)
 {
-    return (bgi_word)1 << signal;
+    return (bgi_word)1 << (signal - 1);
 }
 
 /* ---- the handler ---- */
@@ -103,14 +104,14 @@ static int can_be_watched(int signal)
     case SIGPROF:
         return 0;
     default:
-        return signal > 0 && signal < SIGNALS;
+        return signal > 0 && signal <= SIGNALS;
     }
 }
 
 /* Under the lock. */
 static void unwatch(bgi_word set)
 {
-    for (int i = 1; i < SIGNALS; i++) {
+    for (int i = 1; i <= SIGNALS; i++) {
         if ((set & bit_of(i)) != 0 && --watchers[i] == 0) {
             (void)sigaction(i, &before[i], NULL);
         }
@@ -122,7 +123,7 @@ static int watch(bgi_word set)
 {
     struct sigaction ours = {.sa_handler = handler, .sa_flags = SA_RESTART};
     (void)sigfillset(&ours.sa_mask);
-    for (int i = 1; i < SIGNALS; i++) {
+    for (int i = 1; i <= SIGNALS; i++) {
         if ((set & bit_of(i)) == 0 || watchers[i]++ != 0) {
             continue;
         }
@@ -216,7 +217,7 @@ static int take(struct bg_signals *s)
         bgi_word bit = here & (~here + 1);
         bgi_word found = bgi_cas_fetch(&s->pending, p, p & ~bit);
         if (found == p) {
-            return __builtin_ctzl(bit);
+            return __builtin_ctzl(bit) + 1;
         }
         p = found;
     }

@@ -113,6 +113,7 @@ static size_t complete(bgi_port *p, const bgi_completion *c, bgi_worker *w, int 
     }
     bgi_item *item = waiter->wake(waiter, w->sched);
     if (item != NULL) {
+        bgi_item_prefetch(item);
         bgi_push_quiet(w, item);
     }
     return item != NULL;

@@ -36,6 +36,13 @@ static int main_some(void *arg)
     bg_signals_close(t);
     bg_signals_close(s);
     bg_signals_close(NULL);
+    if (sizeof(bgi_word) == 8) {
+        const int real_time[] = {SIGRTMIN + 1, SIGUSR2};
+        CHECK(bg_signals_open(&s, real_time, 2) == 0);
+        CHECK(kill(getpid(), SIGRTMIN + 1) == 0);
+        CHECK(bg_signals_next(s) == SIGRTMIN + 1);
+        bg_signals_close(s);
+    }
     return 0;
 }
 
@@ -108,7 +115,7 @@ Test(signals, waits)
 
 Test(signals, what_cannot_be)
 {
-    static const int bad[] = {0, -1, 32, 64, SIGKILL, SIGSTOP, SIGSEGV, SIGPROF, SIGABRT};
+    static const int bad[] = {0, -1, 32, 65, SIGKILL, SIGSTOP, SIGSEGV, SIGPROF, SIGABRT};
     static const int usr = SIGUSR1;
     bg_signals *s, *all[64];
     for (size_t i = 0; i < BGI_ARRAY_LEN(bad); i++) {
