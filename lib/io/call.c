@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <poll.h>
 
+BGI_RETURN_THUNK;
+
 enum { PIECE = 4096 }; /* a pipe that is ready to be written to takes so much without blocking */
 
 static bgi_waitq *queue_of(bgi_fd *e, const bgi_call *c)
@@ -111,7 +113,7 @@ int bgi_call_watch(bgi_io *io, bgi_fd *e, int fd, bgi_word state)
     return r;
 }
 
-int bgi_call_wait(bgi_io *io, bgi_fd *e, bgi_call *c, bgi_waiter *waiter)
+BGI_WAITS int bgi_call_wait(bgi_io *io, bgi_fd *e, bgi_call *c, bgi_waiter *waiter)
 {
     int r = bgi_call_watch(io, e, c->fd, c->kind);
     if (bgi_unlikely(r != 0)) {
@@ -171,7 +173,7 @@ static ssize_t on_epoll(bgi_io *io, bgi_fd *e, bgi_call *c, bgi_waiter *waiter)
     }
 }
 
-ssize_t bgi_call_make(bgi_call *c)
+BGI_RETURN_BY_JUMP ssize_t bgi_call_make(bgi_call *c)
 {
     bgi_waiter *waiter;
     int r = bgi_task_may_wait(c->site->call, &waiter);

@@ -10,6 +10,8 @@ _Static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLPRI == POLLPRI &
 
 #define ODD_EVENTS (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)
 
+BGI_RETURN_THUNK;
+
 /* A node's info: it was taken out by a close. */
 enum { SERVED, CLOSED };
 
@@ -115,7 +117,7 @@ void bgi_ready_close(bgi_fd *e)
 
 /* ---- waiting ---- */
 
-int bgi_ready_wait(bgi_fd *e, bgi_waitq *q, bgi_word state, bgi_waiter *waiter,
+BGI_WAITS int bgi_ready_wait(bgi_fd *e, bgi_waitq *q, bgi_word state, bgi_waiter *waiter,
                    const bgi_wait_site *site)
 {
     bgi_wait_node node = {.info = SERVED};
