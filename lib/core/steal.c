@@ -11,6 +11,12 @@
  * others woken sooner (core/submit.c). The search is bounded; what it may miss is the concern of
  * the second look before sleeping (core/park.c).
  *
+ * Between its rounds it rests, some microseconds in all, for what may come. That pays where work
+ * comes in bursts, and is lost where a worker sleeps often and briefly, as one does that serves
+ * descriptors. So a worker whose last PATIENCE searches waited in vain rests in one of PROBE only;
+ * the first to find something in a later round makes it patient again. A full next slot is rested
+ * for in any case.
+ *
  * Where workers are not all near each other, each round looks at those first that share a cache
  * with the thief, then at those of its NUMA node, then at the others. A worker that may move from
  * CPU to CPU notes where it is when it begins to search; while it is busy the kernel rarely moves
@@ -32,6 +38,7 @@
 #endif
 
 enum { ROUNDS = BGI_SEARCH_ROUNDS, PAUSES = BGI_SEARCH_PAUSES, FULL_MOST = 8 };
+enum { PATIENCE = 4, PROBE = 16 };
 
 _Static_assert(ROUNDS >= 2, "a next slot is looked at in one round and taken in the next");
 
@@ -224,6 +231,7 @@ bgi_item *bgi_search(bgi_worker *w)
     struct full full;
     full.n = 1;
     full.of[0].victim = NULL;
+    int patient = w->in_vain < PATIENCE || w->in_vain % PROBE == 0;
     for (int round = 0; round < ROUNDS; round++) {
         if (round == 1) {
             bgi_ask_for_forks(w);
@@ -231,6 +239,7 @@ bgi_item *bgi_search(bgi_worker *w)
         for (unsigned distance = BGI_NEAR; distance <= s->far; distance++) {
             bgi_item *item = steal_at(w, distance, round == ROUNDS - 2 ? &full : NULL);
             if (item != NULL) {
+                w->in_vain = round == 0 ? w->in_vain : 0;
                 return item;
             }
         }
@@ -239,10 +248,12 @@ bgi_item *bgi_search(bgi_worker *w)
             bgi_count_owned(&w->steals, 1);
             return next;
         }
-        if (rest(s, PAUSES << round)) {
+        int rests = patient || full.n > 1 || full.of[0].victim != NULL;
+        if (rest(s, rests ? PAUSES << round : 0)) {
             return NULL; /* the loop takes it from there */
         }
     }
+    w->in_vain++;
     bgi_count_owned(&w->failed, 1);
     return steal_timers(w);
 }

@@ -296,6 +296,54 @@ Test(moments, a_next_slot_is_left_to_who_is_about_to_take_it)
 
 static unsigned pauses;
 
+static void count_the_pause(void)
+{
+    pauses++;
+}
+
+static void one_comes(void)
+{
+    if (pauses++ == 0) {
+        struct bgi_fifo chain;
+        cr_assert_eq(bgi_runq_push(&here->worker[1].queue, &item[0].link, &chain), 0);
+    }
+}
+
+/* How it went: what was found, and whether it rested. */
+static bgi_item *search_counted(bgi_worker *w, void (*meanwhile)(void))
+{
+    pauses = 0;
+    while_searching = meanwhile;
+    bgi_item *found = bgi_search(w);
+    search_ends(w);
+    return found;
+}
+
+Test(moments, who_has_waited_in_vain_rests_seldom)
+{
+    bgi_sched *s = new_sched(2);
+    bgi_worker *w = &s->worker[0];
+    struct bgi_fifo chain;
+    for (unsigned i = 0; i < 40; i++) {
+        cr_assert_null(search_counted(w, count_the_pause));
+        cr_assert_eq(pauses != 0, i < 4 || i % 16 == 0);
+    }
+    cr_assert_eq(bgi_runq_push(&s->worker[1].queue, &item[0].link, &chain), 0);
+    cr_assert_eq(search_counted(w, count_the_pause), &item[0]);
+    cr_assert_eq(w->in_vain, 40, "it was there already");
+    fill_next(2);
+    cr_assert_eq(search_counted(w, count_the_pause), &item[1]);
+    cr_assert_neq(pauses, 0, "a next slot is rested for");
+    fill_next(2);
+    bgi_store(&s->worker[1].held_up, 1);
+    cr_assert_eq(search_counted(w, count_the_pause), &item[1]);
+    cr_assert_neq(pauses, 0, "also that of one who is stuck");
+    w->in_vain = 48;
+    cr_assert_eq(search_counted(w, one_comes), &item[0]);
+    cr_assert_eq(w->in_vain, 0, "patient again");
+    end();
+}
+
 /* At the last pause before the last round. */
 static int after_the_look(void)
 {
