@@ -118,7 +118,7 @@ void bgi_ready_close(bgi_fd *e)
 /* ---- waiting ---- */
 
 BGI_WAITS int bgi_ready_wait(bgi_fd *e, bgi_waitq *q, bgi_word state, bgi_waiter *waiter,
-                   const bgi_wait_site *site)
+                             const bgi_wait_site *site)
 {
     bgi_wait_node node = {.info = SERVED};
     bgi_word s = bgi_waitq_enter(q);
