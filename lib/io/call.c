@@ -44,19 +44,21 @@ static ssize_t on_thread(bgi_call *c)
 
 struct file_call {
     bgi_call *call;
+    const bgi_fd *entry;
     ssize_t result;
 };
 
+/* Perhaps a good while later: the number may stand for something else by now. */
 static int run_file_call(void *arg)
 {
     struct file_call *f = arg;
-    f->result = bgi_call_attempt(f->call, 0);
+    f->result = bgi_ready_same(f->entry, f->call->kind) ? bgi_call_attempt(f->call, 0) : -EBADF;
     return 0;
 }
 
-static ssize_t on_file(bg_task *self, bgi_call *c)
+static ssize_t on_file(bg_task *self, const bgi_fd *e, bgi_call *c)
 {
-    struct file_call f = {c, 0};
+    struct file_call f = {c, e, 0};
     int r = bgi_blocking_through(self, run_file_call, &f);
     return r != 0 ? r : f.result;
 }
@@ -195,7 +197,7 @@ BGI_RETURN_BY_JUMP ssize_t bgi_call_make(bgi_call *c)
     int by_pool =
         io->ops->perform == NULL || c->code == BGI_CALL_OTHER || (c->kind & BGI_FD_NONBLOCK) != 0;
     if (bgi_unlikely(is_file && by_pool)) {
-        return on_file(self, c);
+        return on_file(self, e, c);
     }
     if (bgi_unlikely((c->how & BGI_CALL_OFFSET) != 0 && !is_file)) {
         return bgi_call_attempt(c, 0); /* it fails */

@@ -1,12 +1,14 @@
 /*
  * The end of a descriptor against calls that begin just then: between the moment in which the
  * library lets go of the number and close(2), and between close(2) and the moment in which the
- * library knows that it has been made.
+ * library knows that it has been made. And against a call on a file that no thread has begun yet.
  *
  * Labels: drivers
  */
-#include "../task/check.h"
 #include "faults.h"
+#include "io/blocking.h"
+#include "io/io.h"
+#include "latch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -123,4 +125,65 @@ Test(fd, a_call_on_the_number_as_soon_as_it_stands_for_another)
     after = 1;
     in_the_window(read_it);
     in_the_window(poll_it);
+}
+
+/* ---- a file ---- */
+
+static latch busy;
+
+static int keep_busy(void *arg)
+{
+    (void)arg;
+    latch_wait(&busy);
+    return 0;
+}
+
+static int block_it(void *arg)
+{
+    return bg_blocking(keep_busy, arg);
+}
+
+static int read_file(void *arg)
+{
+    char c;
+    return (int)bg_read(*(int *)arg, &c, 1);
+}
+
+static void until_queued(size_t n)
+{
+    bgi_pool_counts now;
+    do {
+        bg_yield();
+        bgi_blocking_count(bgi_task_runtime(bg_self()), &now);
+    } while (now.queued != n || now.threads != 1);
+}
+
+static int main_file(void *arg)
+{
+    (void)arg;
+    if (bgi_task_runtime(bg_self())->io->ops->perform != NULL) {
+        return 0; /* the ring has it before the number is closed */
+    }
+    int low = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    int fd = fcntl(low, F_DUPFD_CLOEXEC, HIGH);
+    CHECK(low >= 0 && fd >= HIGH);
+    busy = (latch){0};
+    bg_task *blocker = bg_spawn(block_it, NULL);
+    until_queued(0);
+    bg_task *t = bg_spawn(read_file, &fd);
+    until_queued(1);
+    CHECK(bg_fd_close(fd) == 0);
+    CHECK(dup2(low, fd) == fd);
+    latch_open(&busy);
+    CHECK(bg_await(t) == -EBADF);
+    CHECK(bg_await(blocker) == 0);
+    CHECK(bg_read(fd, &(char){0}, 1) == 1);
+    CHECK(bg_fd_close(fd) == 0 && bg_fd_close(low) == 0);
+    return 0;
+}
+
+Test(fd, a_file_that_is_closed_before_its_call_begins)
+{
+    RUN(main_file, NULL, .workers = 2, .blocking_threads = 1);
+    NO_CHECK_FAILED();
 }
