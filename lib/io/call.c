@@ -70,7 +70,7 @@ int bgi_call_first(bgi_io *io, int fd, bgi_fd **e, bgi_word *state)
     int r = bgi_fd_make(&io->table, fd, e);
     if (bgi_likely(r == 0)) {
         *state = bgi_fd_adopt(*e, fd, io->ops->nonblocking, &r);
-        while (bgi_unlikely((*state & BGI_FD_CLOSING) != 0)) {
+        while (bgi_unlikely(bgi_fd_is_closing(*state))) {
             bg_yield();
             *state = bgi_fd_adopt(*e, fd, io->ops->nonblocking, &r);
         }

@@ -111,7 +111,7 @@ bgi_word bgi_fd_adopt(bgi_fd *e, int fd, int set_nonblock, int *error)
     *error = 0;
     for (;;) {
         bgi_word s = bgi_load_acquire(&e->state);
-        if (bgi_likely((s & (BGI_FD_KIND | BGI_FD_CLOSING)) != 0)) {
+        if (bgi_likely((s & (BGI_FD_KIND | BGI_FD_CLOSERS)) != 0)) {
             return s;
         }
         bgi_word found = find_out(fd, set_nonblock, error);
@@ -142,7 +142,7 @@ void bgi_fd_closed(bgi_io *io, bgi_fd *e, int fd, bgi_word closing)
     bgi_word s, next;
     do {
         s = bgi_load(&e->state);
-        next = ((s & ~(bgi_word)BGI_FD_FLAGS) + BGI_FD_GENERATION) | closing;
+        next = (s & ~(bgi_word)(BGI_FD_FLAGS & ~BGI_FD_CLOSERS)) + BGI_FD_GENERATION + closing;
     } while (!bgi_cas_relaxed(&e->state, s, next));
     bgi_word in = bgi_waitq_enter(&e->in);
     bgi_fence_full(); /* partner: of who makes an operation, in io/uring.c */
@@ -158,10 +158,10 @@ void bgi_fd_close_made(bgi_fd *e)
     bgi_word s;
     do {
         s = bgi_load(&e->state);
-        if ((s & BGI_FD_CLOSING) == 0) {
-            return; /* the number has been given out again, and the library was told */
+        if ((s & BGI_FD_CLOSERS) == 0) {
+            return; /* the entry, or the runtime, has been made since */
         }
-    } while (!bgi_cas_release(&e->state, s, s & ~(bgi_word)BGI_FD_CLOSING));
+    } while (!bgi_cas_release(&e->state, s, s - BGI_FD_CLOSING));
 }
 
 void bgi_fd_opened(bgi_io *io, int fd, bgi_word flags)

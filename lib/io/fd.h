@@ -12,15 +12,16 @@
  *   STREAM   (bit 2)      bytes without boundaries: a short transfer says that no more can be had
  *   NONBLOCK (bit 3)      the open file is known to be O_NONBLOCK
  *   SHARED   (bit 4)      it must not be made so: asked by poll(2) before each call
- *   CLOSING  (bit 5)      0 -> 1 with the new generation, before close(2); 1 -> 0 after it
+ *   CLOSERS  (bits 5-7)   how many are at it: +CLOSING with the new generation, before close(2);
+ *                         -CLOSING after it. Several when the number is given out again meanwhile
  *   generation (bits 8..) of the number: +1 by each bg_fd_close, with all the rest back to 0
  *
  * It is relaxed: what it is about is a descriptor, which the program passes on from task to task. A
  * close raises the generation before it goes inside the lists; who is about to wait looks at it
  * inside. Between that and close(2) the number still is open, and nobody would tell who begins to
- * wait for it: a call that finds CLOSING (the KIND is not known then) yields until close(2) has
- * been made, and finds out then what the number stands for. Partners: bgi_fd_close_made, release;
- * bgi_fd_adopt, acquire.
+ * wait for it: a call that finds CLOSERS, and no KIND, yields until close(2) has been made, and
+ * finds out then what the number stands for. Partners: bgi_fd_close_made, release; bgi_fd_adopt,
+ * acquire.
  *
  * `port` is the driver's. With io_uring it counts operations under way (io/uring.c). With epoll it
  * is 0, or 1 + the place of the worker in whose epoll the descriptor is. Written inside `in`
@@ -47,6 +48,7 @@ enum {
     BGI_FD_NONBLOCK = 8,
     BGI_FD_SHARED = 16,
     BGI_FD_CLOSING = 32,
+    BGI_FD_CLOSERS = 7 * BGI_FD_CLOSING,
     BGI_FD_FLAGS = 255,
     BGI_FD_GENERATION = 256
 };
@@ -87,8 +89,8 @@ BGI_INLINE bgi_fd *bgi_fd_find(const bgi_fd_table *t, int fd)
 int bgi_fd_make(bgi_fd_table *t, int fd, bgi_fd **out);
 
 /* What kind of descriptor it is, found out if it is not known: the word `state`; *error is 0 or
- * what failed. With CLOSING in it nothing is known: it is just being closed. If set_nonblock: a
- * pipe becomes O_NONBLOCK, unless it is SHARED. */
+ * what failed. With CLOSERS in it, and no KIND, it is just being closed. If set_nonblock: a pipe
+ * becomes O_NONBLOCK, unless it is SHARED. */
 bgi_word bgi_fd_adopt(bgi_fd *e, int fd, int set_nonblock, int *error);
 
 /* The open file is to be O_NONBLOCK, for calls that have no flag of their own: 0 or the failure. */
@@ -101,6 +103,12 @@ void bgi_fd_close_made(bgi_fd *e);
 
 /* The library has opened this descriptor, with these flags: whatever the entry said is over. */
 void bgi_fd_opened(struct bgi_io *io, int fd, bgi_word flags);
+
+/* With no KIND, that is: with one the library knows what the number stands for since. */
+BGI_INLINE int bgi_fd_is_closing(bgi_word state)
+{
+    return (state & BGI_FD_KIND) == BGI_FD_UNKNOWN && (state & BGI_FD_CLOSERS) != 0;
+}
 
 BGI_INLINE bgi_word bgi_fd_generation_of(bgi_word state)
 {
