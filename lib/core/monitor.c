@@ -12,6 +12,9 @@
  * stuck one had queued and fires its timers; the kernel shares the cores. Nothing changes owner, so
  * the owner's fast paths check nothing.
  *
+ * What has been next in the queue of a worker for a look, stuck or not, has an idle worker woken:
+ * more may have come there than seemed worth it (core/worker.c).
+ *
  * It never lends more spares than workers are stuck, nor more than the options allow. A
  * spare that finds nothing to do while fewer are stuck retires: it waits for its next call, and
  * fires the timers set on it. When those wake many at once it comes back to run them, and retires
@@ -260,7 +263,7 @@ int bgi_monitor_look(bgi_sched *s)
     bgi_word stuck = 0;
     unsigned awake = 0;
     int injected = bgi_injector_size(&s->injector) != 0;
-    int help = 0, overdue = 0;
+    int help = 0, overdue = 0, queued = 0;
 
     for (bgi_word i = 0; i < used; i++) {
         bgi_worker *w = &s->worker[i];
@@ -270,6 +273,8 @@ int bgi_monitor_look(bgi_sched *s)
         bgi_stall_look(w, is_stuck);
         stuck += (bgi_word)is_stuck;
         awake += state == BGI_ACTIVE;
+        queued |= state == BGI_ACTIVE && bgi_runq_size(&w->queue) != 0 &&
+                  bgi_load(&w->queue.head) == w->seen_first;
         help |= waits_behind(w, now) && is_stuck;
         int pending = state == BGI_ACTIVE && s->driver->ops->pending(s->driver, w);
         help |= pending && is_stuck;
@@ -301,6 +306,8 @@ int bgi_monitor_look(bgi_sched *s)
         } else if (bgi_load(&s->spares_active) < stuck) {
             lend_spare(s);
         }
+    } else if (queued && bgi_ec_waiting(&s->idle) != 0) {
+        bgi_notify(s);
     }
     int ending = s->config.lingers != NULL && bgi_load(&s->ending) != 0;
     if (ending) {

@@ -171,7 +171,6 @@ void bgi_park(bgi_worker *w)
     if (led) {
         hand_over(w);
     }
-    if (s->workers > 1 && bgi_runq_size(&w->queue) > 1) {
-        bgi_notify(s); /* for what the driver has found beside what this worker runs next */
-    }
+    bgi_worker_pace_from_here(w);
+    bgi_worker_tell(w);
 }

@@ -31,6 +31,7 @@ int bgi_worker_prepare(bgi_sched *s, unsigned i)
     w->is_spare = i >= s->workers;
     bgi_store(&w->budget, BGI_BUDGET);
     w->allotted = BGI_BUDGET;
+    w->pace = BG_MS;
     bgi_runq_init(&w->queue);
     bgi_timers_init(&w->timers, bgi_clock_now());
     w->timers.sched = s;

@@ -104,8 +104,11 @@ typedef struct bgi_worker {
     int searching;
     unsigned in_vain; /* searches since the last that waited, and found what came meanwhile */
     int is_spare;
-    bg_time looked;               /* when it last looked around, roughly */
-    bgi_word allotted;            /* its budget from then on */
+    bg_time looked;    /* when it last looked around, roughly */
+    bgi_word allotted; /* its budget from then on */
+    bg_duration pace;  /* so long an item takes of late, about; a long time at first */
+    bg_time paced_at;  /* from then on, and from this tick on, those are counted in it */
+    bgi_word paced_tick;
     unsigned tell_in, tell_every; /* items in the next slot until it wakes somebody (submit.c) */
     /* Others look at these. */
     bgi_runq queue;
@@ -394,6 +397,12 @@ int bgi_anything_queued(bgi_sched *s);
 
 /* Sleeps until there may be work; may return for no reason. */
 void bgi_park(bgi_worker *w);
+
+/* The driver has brought something: has another worker woken, if that is worth its price. */
+void bgi_worker_tell(bgi_worker *w);
+
+/* From here on the time counts for what items take. */
+void bgi_worker_pace_from_here(bgi_worker *w);
 
 /* Leaves the searching state, with the duty of the last one to leave it. */
 void bgi_stop_searching(bgi_worker *w);

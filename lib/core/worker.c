@@ -11,6 +11,11 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+/* What comes from outside is shared with a worker that sleeps when it is so much work, about: what
+ * that costs both, some times over. A few short items are done before another is awake, and would
+ * move to its cache and back. */
+#define WORTH_A_WAKE (50 * BG_US)
+
 __thread bgi_worker *bgi_worker_tls;
 
 #if !(defined(__x86_64__) && defined(__LP64__)) && !defined(__aarch64__)
@@ -72,6 +77,31 @@ int bgi_worker_run_timers(bgi_worker *w)
     return fired != 0;
 }
 
+void bgi_worker_pace_from_here(bgi_worker *w)
+{
+    w->paced_at = bgi_clock_rough();
+    w->paced_tick = bgi_load(&w->tick);
+}
+
+/* Those since then. */
+static void note_pace(bgi_worker *w)
+{
+    bg_duration took = bgi_clock_rough() - w->paced_at;
+    bgi_word n = bgi_load(&w->tick) - w->paced_tick;
+    if (n != 0 && took > 0) {
+        w->pace = (w->pace + took / (bg_duration)n) / 2;
+    }
+    bgi_worker_pace_from_here(w);
+}
+
+void bgi_worker_tell(bgi_worker *w)
+{
+    size_t n = bgi_runq_size(&w->queue);
+    if (w->sched->workers > 1 && n > 1 && (bg_duration)n * w->pace > WORTH_A_WAKE) {
+        bgi_notify(w->sched);
+    }
+}
+
 /* How many items to run until the next look, and one: fewer when those since the last took long. */
 static bgi_word next_budget(bgi_worker *w)
 {
@@ -94,13 +124,16 @@ static bgi_item *look_around(bgi_worker *w)
     bgi_sched *s = w->sched;
 
     bgi_store(&w->budget, next_budget(w));
+    note_pace(w);
 #if BGI_DEBUG
     if (bgi_load(&w->tick) % 1024 < BGI_BUDGET) {
         bgi_worker_check(w);
     }
 #endif
     (void)bgi_worker_run_timers(w);
-    (void)s->driver->ops->poll(s->driver, w, w);
+    if (s->driver->ops->poll(s->driver, w, w) != 0) {
+        bgi_worker_tell(w);
+    }
     return bgi_injector_size(&s->injector) != 0 ? take_injected(w) : NULL;
 }
 
@@ -113,7 +146,15 @@ static bgi_item *take_fork(bgi_worker *w)
 static int poll_first(bgi_worker *w)
 {
     bgi_sched *s = w->sched;
-    return s->workers > 1 && s->driver->ops->poll(s->driver, w, w) != 0;
+    if (s->workers == 1) {
+        return 0;
+    }
+    note_pace(w);
+    if (s->driver->ops->poll(s->driver, w, w) == 0) {
+        return 0;
+    }
+    bgi_worker_tell(w);
+    return 1;
 }
 
 /* The next item to run; NULL when the scheduler stops. May sleep. */
@@ -205,6 +246,7 @@ static void become_worker(bgi_worker *w, struct thread_before *before)
         bgi_cpu_bind(w->cpu, &before->cpus);
     }
     bgi_worker_locate(w);
+    bgi_worker_pace_from_here(w);
     bgi_store_release(&w->tid, (bgi_word)gettid());
     (void)prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0); /* sleeps end on time, not 50 us late */
     bgi_context_adopt(&w->loop);

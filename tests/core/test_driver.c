@@ -79,9 +79,10 @@ static bgi_sched *begin(unsigned workers, size_t items)
 
 /* ---- for one that sleeps ---- */
 
-static int wakes_another(size_t items)
+static int wakes_another_at(bg_duration pace, size_t items)
 {
     bgi_sched *s = begin(2, items);
+    s->worker[0].pace = pace;
     bgi_store(&s->worker[1].state, BGI_IDLE);
     bgi_ec_prepare(&s->idle, &s->worker[1].node);
     bgi_park(&s->worker[0]);
@@ -91,6 +92,21 @@ static int wakes_another(size_t items)
     bgi_store(&s->searching, 0);
     bgi_sched_destroy(s);
     return woken;
+}
+
+static int wakes_another(size_t items)
+{
+    return wakes_another_at(BG_MS, items);
+}
+
+Test(driver, another_is_woken_for_what_takes_long_enough)
+{
+    cr_assert_eq(wakes_another_at(5 * BG_US, 4), 0);
+    cr_assert_eq(wakes_another_at(30 * BG_US, 1), 0, "that one it runs itself");
+    cr_assert_eq(wakes_another_at(30 * BG_US, 2), 1);
+    bgi_sched *s = begin(2, 0);
+    cr_assert_geq(s->worker[0].pace, BG_MS, "long, at first");
+    bgi_sched_destroy(s);
 }
 
 Test(driver, another_is_woken_for_what_is_more_than_one_item)
@@ -212,4 +228,51 @@ Test(driver, who_runs_long_items_looks_around_more_often)
     cr_assert_eq(w->allotted, BGI_BUDGET, "and back");
     bgi_sched_destroy(s);
     bgi_clock_set_ops(NULL);
+}
+
+/* ---- the pace ---- */
+
+static bg_time time_now;
+
+static bg_time tell_time(void *ctx)
+{
+    (void)ctx;
+    return time_now;
+}
+
+static void take_time(bgi_worker *w, bgi_item *self)
+{
+    (void)self;
+    time_now += 10 * BG_US;
+    bgi_sched_stop(w->sched);
+}
+
+/* One item in ten microseconds, and then another look. */
+static bg_duration pace_after(bg_duration before, bg_duration back)
+{
+    static const struct bgi_clock_ops clock = {.now = tell_time};
+    static bgi_item item = {.run = take_time};
+    bgi_clock_set_ops(&clock);
+    bgi_sched *s = begin(2, 1);
+    bgi_worker *w = &s->worker[0];
+    w->pace = before;
+    bgi_worker_pace_from_here(w);
+    bgi_push_quiet(w, &item);
+    bgi_worker_loop(w);
+    time_now -= back;
+    bgi_store(&s->stopping, 0);
+    bgi_store(&ran, ITEMS - 1); /* what the driver finds ends the loop */
+    bgi_worker_loop(w);
+    bg_duration pace = w->pace;
+    bgi_sched_destroy(s);
+    bgi_clock_set_ops(NULL);
+    return pace;
+}
+
+Test(driver, what_items_take_is_noted)
+{
+    time_now = BG_S;
+    cr_assert_eq(pace_after(30 * BG_US, 0), 20 * BG_US);
+    cr_assert_eq(pace_after(10 * BG_US, 0), 10 * BG_US);
+    cr_assert_eq(pace_after(30 * BG_US, 20 * BG_US), 30 * BG_US, "another CPU's clock");
 }

@@ -674,6 +674,31 @@ Test(looks, somebody_leads)
     bgi_sched_destroy(s);
 }
 
+/* More came for a worker than seemed worth it, and takes its time. */
+Test(looks, what_stays_in_a_queue_has_somebody_woken)
+{
+    own_clock();
+    bgi_sched *s = rig_create(2, 0);
+    bgi_worker *w = &s->worker[1];
+    sleep_announced(s, 0);
+    bgi_store(&w->state, BGI_ACTIVE);
+    cr_assert_not(look_wakes(s, 1), "there is nothing");
+    bgi_push_quiet(w, &items[0]);
+    w->seen_first = 9;
+    cr_assert_not(look_wakes(s, 1), "others were next at the last look");
+    bgi_store(&w->tick, 1);
+    cr_assert(look_wakes(s, 1));
+    bgi_store(&w->tick, 2);
+    bgi_store(&w->state, BGI_IDLE);
+    cr_assert_not(look_wakes(s, 0), "it has just been left there");
+    bgi_store(&w->state, BGI_ACTIVE);
+    (void)bgi_ec_cancel(&s->idle, &s->worker[0].node);
+    cr_assert(bgi_monitor_look(s));
+    cr_assert_eq(bgi_load(&s->searching), 0, "nobody sleeps");
+    bgi_sched_destroy(s);
+    cr_assert_eq(bgi_load(&rig_dropped_items), 1);
+}
+
 /* A leader that does not wake up for a sleeper's timer: it stands still, or whoever owes it the
  * wake-up. */
 Test(looks, a_leader_that_stands_still)
