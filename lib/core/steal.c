@@ -208,7 +208,7 @@ static bgi_item *steal_timers(bgi_worker *w)
 static int rest(const bgi_sched *s, int pauses)
 {
     int over = 0;
-    for (int i = 0; i < pauses && !over && bgi_load(&s->used) > 1; i++) {
+    for (int i = 0; i < pauses && !over; i++) {
         over = bgi_injector_size(&s->injector) != 0 || bgi_load_acquire(&s->stopping);
         bgi_pause();
     }
@@ -218,6 +218,9 @@ static int rest(const bgi_sched *s, int pauses)
 bgi_item *bgi_search(bgi_worker *w)
 {
     bgi_sched *s = w->sched;
+    if (bgi_load_acquire(&s->used) == 1) {
+        return NULL; /* there is nobody else */
+    }
     if (!start_searching(w)) {
         return steal_timers(w);
     }
