@@ -145,8 +145,8 @@ static ssize_t attempt_shared(bgi_call *c)
 
 BGI_INLINE int drained(const bgi_call *c, ssize_t r)
 {
-    return r == -EAGAIN || ((c->how & BGI_CALL_DRAINS) != 0 && r > 0 && (size_t)r < c->size &&
-                            (c->kind & (BGI_FD_STREAM | BGI_FD_SHARED)) == BGI_FD_STREAM);
+    return (c->how & BGI_CALL_DRAINS) != 0 && r > 0 && (size_t)r < c->size &&
+           (c->kind & (BGI_FD_STREAM | BGI_FD_SHARED)) == BGI_FD_STREAM;
 }
 
 static ssize_t on_epoll(bgi_io *io, bgi_fd *e, bgi_call *c, bgi_waiter *waiter)
@@ -159,7 +159,7 @@ static ssize_t on_epoll(bgi_io *io, bgi_fd *e, bgi_call *c, bgi_waiter *waiter)
             ssize_t r = bgi_likely((c->kind & BGI_FD_SHARED) == 0)
                             ? bgi_call_attempt(c, MSG_DONTWAIT)
                             : attempt_shared(c);
-            if (registered) {
+            if (registered && r != -EAGAIN) {
                 bgi_ready_after(q, drained(c, r));
             }
             if (bgi_likely(r != -EAGAIN || (c->how & BGI_CALL_ONCE) != 0)) {

@@ -10,7 +10,8 @@
  * that finds no READY waits without trying, which saves a system call for each request of a
  * conversation. And a transfer of fewer bytes than asked for has found the end of what there is: it
  * does not put READY back. That is so for streams only, and not after an ODD event: with the end
- * of the stream, an error or urgent data a short transfer says nothing.
+ * of the stream, an error or urgent data a short transfer says nothing. -EAGAIN does, always: what
+ * comes later is an event. READY put back after it would have the call made again for ever.
  *
  * Waiters are served one at a time, in order. An event goes to the first, who is bound to try; if
  * it leaves something it passes READY on. One that is cancelled at that moment was served (wait/
@@ -52,7 +53,8 @@ BGI_INLINE int bgi_ready_take(bgi_waitq *q)
 /* A call was made that may have left something: it goes to the next. */
 void bgi_ready_pass(bgi_waitq *q);
 
-/* After a call. `drained`: it has found the end of what there is. */
+/* After a call that has done something, or failed. `drained`: it has found the end of what there
+ * is. */
 BGI_INLINE void bgi_ready_after(bgi_waitq *q, int drained)
 {
     bgi_word s = bgi_load(&q->word);

@@ -270,6 +270,41 @@ Test(sockets, a_deadline_at_each_wait)
     in_all_modes(time_out_each);
 }
 
+/* An error that has been reported is over, though the events that came with it say nothing of an
+ * end: who reads next waits. */
+static int wait_after_an_error(void *arg)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof at;
+    char c;
+    int r = 0;
+    (void)arg;
+    int gone = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    cr_expect_eq(bind(gone, (struct sockaddr *)&at, size), 0);
+    cr_expect_eq(getsockname(gone, (struct sockaddr *)&at, &size), 0);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    cr_expect_eq(bg_connect(fd, (struct sockaddr *)&at, size), 0);
+    cr_expect_eq(bg_fd_close(gone), 0);
+    bg_timeout (BG_MS) {
+        r = (int)bg_read(fd, &c, 1); /* it is registered by now */
+    }
+    cr_expect_eq(r, -ETIMEDOUT);
+    cr_expect_eq(bg_write(fd, "x", 1), 1);
+    cr_expect_eq(bg_read(fd, &c, 1), -ECONNREFUSED);
+    for (int i = 0; i < 3; i++) {
+        bg_timeout (BG_MS) {
+            r = (int)bg_read(fd, &c, 1);
+        }
+        cr_expect_eq(r, -ETIMEDOUT);
+    }
+    return bg_fd_close(fd);
+}
+
+Test(sockets, a_wait_after_an_error)
+{
+    in_all_modes(wait_after_an_error);
+}
+
 static int ends_cancelled(void *arg)
 {
     char c;
