@@ -218,10 +218,7 @@ static int rest(const bgi_sched *s, int pauses)
 bgi_item *bgi_search(bgi_worker *w)
 {
     bgi_sched *s = w->sched;
-    if (bgi_load_acquire(&s->used) == 1) {
-        return NULL; /* there is nobody else */
-    }
-    if (!start_searching(w)) {
+    if (bgi_load(&s->used) == 1 /* there is nobody else */ || !start_searching(w)) {
         return steal_timers(w);
     }
     if (bgi_unlikely(bgi_load(&s->stuck) != 0)) {
