@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 enum { HIGH = 500 };
-enum { A_WHILE = 200 }; /* times that others may go first: a call that was to begin has begun */
+enum { A_WHILE = 25 }; /* times that others may go first: a call that was to begin has begun */
 
 static int pair[2], other[2];
 static bgi_atomic ends; /* the number; the monitor closes others meanwhile */
@@ -104,7 +104,7 @@ static void in_the_window(bg_fn call)
 {
     bgi_fault_at_close(at_close);
     for (unsigned workers = 2; workers <= 4; workers++) {
-        for (int i = 0; i < 20; i++) {
+        for (int i = 0; i < 8; i++) {
             used_before = i % 2;
             RUN(main_close, &call, .workers = workers);
         }
