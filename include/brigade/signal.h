@@ -29,8 +29,8 @@ typedef struct bg_signals bg_signals;
  * Begins to watch n signals: each that comes from now on is noted. From any thread; does not
  * suspend. 0, and *out; -EINVAL: n is not positive, or there is no such signal, or none that can be
  * watched: all but SIGKILL, SIGSTOP, and those by which the processor and the library report
- * faults (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGPROF); -EAGAIN: 64 watch
- * already; -EMFILE, -ENFILE, -ENOMEM.
+ * faults (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGPROF), and on 32-bit
+ * machines those from 32 on; -EAGAIN: 64 watch already; -EMFILE, -ENFILE, -ENOMEM.
  */
 BG_API int bg_signals_open(bg_signals **out, const int signals[], int n);
 

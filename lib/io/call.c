@@ -3,6 +3,7 @@
 #include "io/blocking.h"
 #include "io/ready.h"
 
+#include <brigade/scope.h>
 #include <errno.h>
 #include <poll.h>
 
@@ -72,6 +73,10 @@ int bgi_call_first(bgi_io *io, int fd, bgi_fd **e, bgi_word *state)
         *state = bgi_fd_adopt(*e, fd, io->ops->nonblocking, &r);
         while (bgi_unlikely(bgi_fd_is_closing(*state))) {
             bg_yield();
+            r = bg_cancelled(); /* close(2) may linger */
+            if (r != 0) {
+                return r;
+            }
             *state = bgi_fd_adopt(*e, fd, io->ops->nonblocking, &r);
         }
     }

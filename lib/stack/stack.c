@@ -33,7 +33,7 @@
 
 enum {
     COLOURS = 31, /* half the lines of a page: with 15 a thousand tasks that wait miss the cache
-                   * more, with more the frames leave the page */
+                   * more, 37 were no better */
     COLOUR_STEP = BGI_CACHE_LINE,
     TRIM_ROUND = 8 * BGI_STACK_BATCH, /* stacks dropped between two looks at the lock */
 };

@@ -127,6 +127,54 @@ Test(fd, a_call_on_the_number_as_soon_as_it_stands_for_another)
     in_the_window(poll_it);
 }
 
+/* ---- a close that takes its time ---- */
+
+static bgi_atomic ended;
+
+/* Until the reader has given up. */
+static void at_long_close(int fd, int is_closed)
+{
+    if ((bgi_word)fd == bgi_load(&ends) && !is_closed) {
+        bgi_store_release(&may_begin, 1);
+        while (!bgi_load_acquire(&ended)) {
+            (void)sched_yield();
+        }
+    }
+}
+
+static int read_for_a_while(void *arg)
+{
+    int r = 0;
+    yield_until(&may_begin, 1);
+    bg_timeout (BG_MS) {
+        r = read_it(arg);
+    }
+    bgi_store_release(&ended, 1);
+    return r;
+}
+
+static int main_long_close(void *arg)
+{
+    (void)arg;
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
+    bgi_store(&ends, (bgi_word)pair[0]);
+    bgi_store(&may_begin, 0);
+    bgi_store(&ended, 0);
+    bg_task *t = bg_spawn(read_for_a_while, NULL);
+    bg_task *closer = bg_spawn(return_fd_close, &pair[0]);
+    CHECK(bg_await(t) == -ETIMEDOUT);
+    CHECK(bg_await(closer) == 0);
+    return bg_fd_close(pair[1]);
+}
+
+Test(fd, a_deadline_ends_the_wait_for_a_close)
+{
+    bgi_fault_at_close(at_long_close);
+    RUN(main_long_close, NULL, .workers = 2);
+    bgi_fault_at_close(NULL);
+    NO_CHECK_FAILED();
+}
+
 /* ---- a file ---- */
 
 static latch busy;
