@@ -101,6 +101,12 @@ BGI_INLINE void bgi_context_switch(bgi_context *from, bgi_context *to)
     bgi_tools_finish(&self->tools);
 }
 
+/* Where the frames of a suspended one begin, as far as is known: no more than a hint. */
+BGI_INLINE const void *bgi_context_sp(const bgi_context *c)
+{
+    return c->sp;
+}
+
 /* Runs `to`, and never comes back: nobody may switch to `from` again before it is initialised. */
 BGI_INLINE BGI_NORETURN void bgi_context_switch_final(bgi_context *from, bgi_context *to)
 {

@@ -67,6 +67,21 @@ BGI_INLINE void bgi_item_prefetch(bgi_item *item)
     }
 }
 
+/*
+ * Likewise in two steps, for those that wait deep in their stacks. First the context of an item
+ * that has just been woken and is in no queue yet, then, when others have had their first step,
+ * bgi_push_woken: the frames, from where it left.
+ */
+BGI_INLINE void bgi_item_prefetch_context(const bgi_item *item)
+{
+    if (item->run == bgi_fiber_run) {
+        __builtin_prefetch(BGI_CONTAINER_OF(item, bgi_fiber, item)->stack);
+    }
+}
+
+/* Those, in order, to the end of the run queue of w, whose thread this is; how many. */
+size_t bgi_push_woken(bgi_worker *w, struct bgi_fifo *woken);
+
 /* The fiber that runs on the calling thread, or NULL. */
 BGI_INLINE bgi_fiber *bgi_fiber_self(void)
 {

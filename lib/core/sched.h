@@ -102,6 +102,7 @@ typedef struct bgi_worker {
     /* The owner's, on the paths of a search. */
     struct bgi_random random;
     int searching;
+    int more;         /* the driver's: it took as much as it takes at once; there may be more */
     unsigned in_vain; /* searches since the last that waited, and found what came meanwhile */
     int is_spare;
     bg_time looked;    /* when it last looked around, roughly */

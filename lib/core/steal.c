@@ -215,10 +215,17 @@ static int rest(const bgi_sched *s, int pauses)
     return over || bgi_injector_size(&s->injector) != 0 || bgi_load_acquire(&s->stopping);
 }
 
+/* There is nobody else: spares that have retired have nothing in their queues. */
+static int is_alone(const bgi_worker *w)
+{
+    const bgi_sched *s = w->sched;
+    return s->workers == 1 && bgi_load(&s->spares_active) == 0;
+}
+
 bgi_item *bgi_search(bgi_worker *w)
 {
     bgi_sched *s = w->sched;
-    if (bgi_load(&s->used) == 1 /* there is nobody else */ || !start_searching(w)) {
+    if (is_alone(w) || !start_searching(w)) {
         return steal_timers(w);
     }
     if (bgi_unlikely(bgi_load(&s->stuck) != 0)) {

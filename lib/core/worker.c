@@ -142,11 +142,12 @@ static bgi_item *take_fork(bgi_worker *w)
     return bgi_deque_size(&w->forks) == 0 ? NULL : bgi_deque_take(&w->forks);
 }
 
-/* Before a worker that is not alone searches, which takes a while: what has come for itself. */
+/* Before a worker searches, which takes a while: what has come for itself. One that is alone has
+ * nowhere to search, and asks the driver when it waits; unless more is likely to be there. */
 static int poll_first(bgi_worker *w)
 {
     bgi_sched *s = w->sched;
-    if (s->workers == 1) {
+    if (s->workers == 1 && !w->more) {
         return 0;
     }
     note_pace(w);

@@ -39,30 +39,18 @@ BGI_NOINLINE void bgi_ready_pass(bgi_waitq *q)
     }
 }
 
-/* Has its task go on, soon, on this worker. */
-static size_t pass_on(bgi_waiter *waiter, bgi_worker *w)
-{
-    if (!bgi_waiter_signal(waiter)) {
-        return 0;
-    }
-    bgi_item *item = waiter->wake(waiter, w->sched);
-    if (item == NULL) {
-        return 0;
-    }
-    bgi_item_prefetch(item);
-    bgi_push_quiet(w, item);
-    return 1;
-}
-
-static size_t tell(bgi_waitq *q, uint32_t events, bgi_worker *w)
+static void tell(bgi_waitq *q, uint32_t events, bgi_wake_list *l)
 {
     bgi_word also = (events & ODD_EVENTS) != 0 ? BGI_ODD : 0;
     /* Who takes the READY that is there makes its call after this event. */
     if ((bgi_load(&q->word) & (BGI_READY | also)) == (BGI_READY | also)) {
-        return 0;
+        return;
     }
     bgi_wait_node *n = give(q, also);
-    return n == NULL ? 0 : pass_on(n->waiter, w);
+    if (n != NULL) {
+        __builtin_prefetch(n->waiter, 1);
+        bgi_wake_list_add(l, n);
+    }
 }
 
 /* All who wait in the list, told why. */
@@ -77,33 +65,31 @@ static void take_all(bgi_waitq *q, uintptr_t why, bgi_word keep, bgi_wake_list *
     bgi_waitq_leave(q, s & keep);
 }
 
-static size_t tell_pollers(bgi_waitq *q, bgi_worker *w)
+void bgi_ready_event(bgi_fd *e, uint32_t events, bgi_wake_list *l)
 {
-    bgi_wake_list l = {NULL, NULL};
-    size_t sent = 0;
-    take_all(q, SERVED, ~(bgi_word)0, &l);
-    for (bgi_wait_node *n = l.first, *next; n != NULL; n = next) {
-        next = n->prev; /* the node is gone after the signal */
-        sent += pass_on(n->waiter, w);
-    }
-    return sent;
-}
-
-size_t bgi_ready_event(bgi_fd *e, uint32_t events, bgi_worker *w)
-{
-    size_t sent = 0;
     if (events & (EPOLLIN | ODD_EVENTS)) {
-        sent += tell(&e->in, events, w);
+        tell(&e->in, events, l);
     }
     if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) {
-        sent += tell(&e->out, events & (EPOLLHUP | EPOLLERR), w);
+        tell(&e->out, events & (EPOLLHUP | EPOLLERR), l);
     }
     /* Who came into the list before it looked, and looked before the event came, is seen here: the
      * kernel's locks are in between. */
     if (bgi_unlikely((bgi_load(&e->poll.word) & BGI_WAITQ_FLAGS) != 0)) {
-        sent += tell_pollers(&e->poll, w);
+        take_all(&e->poll, SERVED, ~(bgi_word)0, l);
     }
-    return sent;
+}
+
+size_t bgi_ready_wake(bgi_wake_list *l, bgi_worker *w)
+{
+    struct bgi_fifo woken;
+    bgi_fifo_init(&woken);
+    for (bgi_wait_node *n = l->first, *next; n != NULL; n = next) {
+        bgi_waiter *waiter = n->waiter;
+        next = n->prev; /* the node is gone after the signal */
+        bgi_ready_signal(waiter, w, &woken);
+    }
+    return bgi_push_woken(w, &woken);
 }
 
 void bgi_ready_close(bgi_fd *e)

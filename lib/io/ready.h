@@ -68,9 +68,28 @@ BGI_INLINE void bgi_ready_after(bgi_waitq *q, int drained)
  */
 int bgi_ready_look(int fd, short events, int timeout);
 
-/* An event, with epoll's bits: what it makes ready goes to the run queue of w, whose thread this
- * is; how many. */
-size_t bgi_ready_event(bgi_fd *e, uint32_t events, bgi_worker *w);
+/*
+ * A batch of events is gone through in steps, so that what the next step touches of each of those
+ * it wakes is fetched meanwhile: with a thousand connections nothing of them is in the cache.
+ *
+ * An event, with epoll's bits: who waited for it is taken out and added to the list.
+ */
+void bgi_ready_event(bgi_fd *e, uint32_t events, bgi_wake_list *l);
+
+/* All those to the run queue of w, whose thread this is; how many. */
+size_t bgi_ready_wake(bgi_wake_list *l, bgi_worker *w);
+
+/* Signals one; if its task is to go on, it is added to those that bgi_push_woken will queue. */
+BGI_INLINE void bgi_ready_signal(bgi_waiter *waiter, bgi_worker *w, struct bgi_fifo *woken)
+{
+    if (bgi_waiter_signal(waiter)) {
+        bgi_item *item = waiter->wake(waiter, w->sched);
+        if (item != NULL) {
+            bgi_item_prefetch_context(item);
+            bgi_fifo_push(woken, &item->link);
+        }
+    }
+}
 
 /* The descriptor is closed: who waits gets -EBADF. Any thread. */
 void bgi_ready_close(bgi_fd *e);

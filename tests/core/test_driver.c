@@ -123,9 +123,10 @@ Test(driver, another_is_woken_for_what_is_more_than_one_item)
 
 /* ---- for one that has nothing left ---- */
 
-static unsigned loop(unsigned workers)
+static unsigned loop(unsigned workers, int more)
 {
     bgi_sched *s = begin(workers, ITEMS);
+    s->worker[0].more = more;
     bgi_store(&ran, 0);
     bgi_store(&s->worker[0].state, BGI_ACTIVE);
     bgi_worker_loop(&s->worker[0]);
@@ -137,8 +138,9 @@ static unsigned loop(unsigned workers)
 
 Test(driver, one_of_several_looks_before_it_searches)
 {
-    cr_assert_eq(loop(2), 1);
-    cr_assert_eq(loop(1), 0, "one alone just sleeps there");
+    cr_assert_eq(loop(2, 0), 1);
+    cr_assert_eq(loop(1, 0), 0, "one alone just sleeps there");
+    cr_assert_eq(loop(1, 1), 1, "but there was more than it took the last time");
 }
 
 /* ---- for one that is held up ---- */

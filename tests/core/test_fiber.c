@@ -108,6 +108,71 @@ Test(fiber, those_that_yield_go_round)
     }
 }
 
+/* ---- those that were woken together ---- */
+
+static int commit_wait(bgi_worker *w, bgi_fiber *self, void *arg)
+{
+    (void)w;
+    (void)self;
+    (void)arg;
+    (void)bgi_fetch_add(&done, 1);
+    return 0;
+}
+
+static void wait_and_note(struct rig_fiber *self)
+{
+    bgi_suspend(commit_wait, NULL);
+    order[order_n++] = (int)(self - ordered);
+    (void)bgi_fetch_add(&done, 1);
+}
+
+static void run_and_note(bgi_worker *w, bgi_item *self)
+{
+    (void)w;
+    (void)self;
+    order[order_n++] = ORDERED;
+    (void)bgi_fetch_add(&done, 1);
+}
+
+static bgi_item plain_between = {.run = run_and_note};
+static size_t pushed;
+
+/* A plain item after the second of them. */
+static void run_wake_together(bgi_worker *w, bgi_item *self)
+{
+    (void)self;
+    struct bgi_fifo woken;
+    bgi_fifo_init(&woken);
+    for (int i = 0; i < ORDERED; i++) {
+        bgi_item_prefetch_context(&ordered[i].fiber.item);
+        bgi_fifo_push(&woken, &ordered[i].fiber.item.link);
+        if (i == 1) {
+            bgi_item_prefetch_context(&plain_between);
+            bgi_fifo_push(&woken, &plain_between.link);
+        }
+    }
+    pushed = bgi_push_woken(w, &woken);
+    pushed += bgi_push_woken(w, &woken); /* of which nothing is left */
+}
+
+Test(fiber, those_that_are_woken_together_go_on_in_order)
+{
+    static const int expected[] = {0, 1, ORDERED, 2, 3, 4};
+    bgi_sched *s = rig_start(1, 0);
+    bgi_item waker = {.run = run_wake_together};
+    for (int i = 0; i < ORDERED; i++) {
+        rig_fiber_init(&ordered[i], wait_and_note, NULL);
+        bgi_submit(s, &ordered[i].fiber.item);
+    }
+    rig_reach(&done, ORDERED);
+    bgi_submit(s, &waker);
+    rig_reach(&done, 2 * ORDERED + 1);
+    rig_end(s);
+    cr_assert_eq(pushed, ORDERED + 1);
+    cr_assert_eq(order_n, ORDERED + 1);
+    cr_assert_arr_eq(order, expected, sizeof expected);
+}
+
 static void yield_until_told(struct rig_fiber *self)
 {
     bgi_word turns = 0;

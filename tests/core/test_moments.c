@@ -344,6 +344,26 @@ Test(moments, who_has_waited_in_vain_rests_seldom)
     end();
 }
 
+/* One worker, and a spare that has been called up before. */
+Test(moments, who_is_alone_does_not_search)
+{
+    here = rig_create(1, 1);
+    cr_assert_eq(bgi_worker_prepare(here, 1), 0);
+    bgi_store(&here->worker[0].state, BGI_ACTIVE);
+    bgi_store(&here->worker[1].state, BGI_RETIRED);
+    bgi_store(&here->used, 2);
+    bgi_futex_set_ops(&no_sleep);
+    cr_assert_null(search_counted(&here->worker[0], count_the_pause));
+    cr_assert_eq(pauses, 0);
+    cr_assert_eq(bgi_load(&here->worker[0].failed), 0);
+    bgi_store(&here->worker[1].state, BGI_ACTIVE);
+    bgi_store(&here->spares_active, 1);
+    cr_assert_null(search_counted(&here->worker[0], count_the_pause));
+    cr_assert_neq(pauses, 0, "the spare may have something");
+    cr_assert_eq(bgi_load(&here->worker[0].failed), 1);
+    end();
+}
+
 /* At the last pause before the last round. */
 static int after_the_look(void)
 {

@@ -139,7 +139,9 @@ static void bring(bgi_word n)
         wrote = 1;
     }
     (void)bgi_fetch_add(&bytes, n);
-    (void)bgi_ready_event(entry(), POLLIN | POLLOUT, w);
+    bgi_wake_list l = {NULL, NULL};
+    bgi_ready_event(entry(), POLLIN | POLLOUT, &l);
+    (void)bgi_ready_wake(&l, w);
 }
 
 static void bring_one(void)
