@@ -13,9 +13,11 @@
 #include "base/random.h"
 
 #include <sched.h>
+#include <stdlib.h>
 
-static bgi_atomic rate = 64;    /* written by bgi_stress_set, read by every point; a lone number */
-static bgi_atomic threads_seen; /* counts up; gives each thread another seed */
+static bgi_atomic migration = 2; /* 2, not known yet -> 0 or 1; relaxed, it is a lone number */
+static bgi_atomic rate = 64;     /* written by bgi_stress_set, read by every point; a lone number */
+static bgi_atomic threads_seen;  /* counts up; gives each thread another seed */
 
 static _Thread_local struct {
     int seeded;
@@ -47,6 +49,22 @@ BGI_NOINLINE void bgi_stress_point(void)
 void bgi_stress_set(unsigned one_in)
 {
     bgi_store(&rate, one_in);
+}
+
+int bgi_stress_migrates(void)
+{
+    bgi_word on = bgi_load(&migration);
+    if (on == 2) {
+        const char *text = getenv("BRIGADE_STRESS_MIGRATE");
+        on = text != NULL && text[0] == '1';
+        bgi_store(&migration, on);
+    }
+    return on != 0;
+}
+
+void bgi_stress_set_migration(int on)
+{
+    bgi_store(&migration, on != 0);
 }
 
 #else

@@ -2,8 +2,10 @@
 
 #include "base/panic.h"
 #include "base/rank.h"
+#include "base/stress.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 
 #if defined(__has_include)
@@ -71,14 +73,64 @@ BGI_INLINE void switched_in(bgi_worker *w)
     }
 }
 
+#ifdef BGI_STRESS_YIELD
+
+/* So often is a fiber given to others: nobody may be there who can take it. */
+enum { REFUSALS = 1000 };
+
+/*
+ * The forced migration of the stress builds. Whether the fiber, about to go on where it ran last,
+ * has been sent to the injector instead, for another worker to take.
+ */
+static int sent_away(bgi_worker *w, bgi_fiber *f)
+{
+    bgi_sched *s = w->sched;
+    bgi_stack *stack = f->stack;
+    if (stack == NULL || stack->last != w->index + 1 || stack->refused == REFUSALS ||
+        s->workers == 1 || s->sim != NULL || !bgi_stress_migrates()) {
+        return 0;
+    }
+    stack->refused++;
+    struct bgi_fifo chain;
+    bgi_fifo_init(&chain);
+    bgi_fifo_push(&chain, &f->item.link);
+    bgi_injector_push(&s->injector, &chain, 1);
+    bgi_notify(s);
+    (void)sched_yield();
+    return 1;
+}
+
+static void runs_here(const bgi_worker *w, const bgi_fiber *f)
+{
+    f->stack->last = w->index + 1;
+    f->stack->refused = 0;
+}
+
+#else
+
+BGI_INLINE void runs_here(const bgi_worker *w, const bgi_fiber *f)
+{
+    (void)w;
+    (void)f;
+}
+
+#endif
+
 /* The fiber to switch straight to, bound and current, or NULL: the loop goes on. */
 BGI_INLINE bgi_fiber *choose(bgi_worker *w, bgi_item *next)
 {
     if (bgi_likely(next != NULL && next->run == bgi_fiber_run)) {
         bgi_fiber *f = bgi_fiber_of(next);
+#ifdef BGI_STRESS_YIELD
+        if (sent_away(w, f)) {
+            w->current = NULL;
+            return NULL;
+        }
+#endif
         if (bgi_likely(f->stack != NULL || bind(w, f) == 0)) {
             bgi_worker_count(w);
             w->current = f;
+            runs_here(w, f);
             bgi_stall_began(w, f);
             return f;
         }
@@ -197,6 +249,7 @@ BGI_NOINLINE static struct leave run_bodies(void)
             if (f->stack == NULL && bgi_stack_fits(w->sched->stacks, stack, f->stack_size)) {
                 f->stack = stack;
                 w->current = f;
+                runs_here(w, f);
                 bgi_worker_count(w);
                 bgi_stall_began(w, f);
                 continue;
@@ -225,6 +278,7 @@ BGI_INLINE int enter(bgi_worker *w, bgi_fiber *f)
         return 0;
     }
     w->current = f;
+    runs_here(w, f);
     bgi_stall_began(w, f);
     bgi_context_switch(&w->loop, &f->stack->context);
     return 1;
@@ -232,7 +286,13 @@ BGI_INLINE int enter(bgi_worker *w, bgi_fiber *f)
 
 void bgi_fiber_run(bgi_worker *w, bgi_item *item)
 {
-    if (enter(w, bgi_fiber_of(item))) {
+    bgi_fiber *f = bgi_fiber_of(item);
+#ifdef BGI_STRESS_YIELD
+    if (sent_away(w, f)) {
+        return;
+    }
+#endif
+    if (enter(w, f)) {
         switched_in(w);
     }
 }

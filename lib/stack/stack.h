@@ -67,6 +67,9 @@ typedef struct bgi_stack {
     uint32_t batch_count;         /* likewise */
     size_t nominal;               /* the size as asked for, rounded up; what messages name */
     uintptr_t note[3];            /* the user's, for reports (core/sim.h) */
+#ifdef BGI_STRESS_YIELD
+    unsigned last, refused; /* the user's: where the task on it ran, and how often not again */
+#endif
 #if BGI_DEBUG
     void *held; /* the user's: what the task on it holds (sync/owned.h); NULL between bodies */
 #endif

@@ -8,6 +8,7 @@
 #include "core/fiber.h"
 
 #include "base/random.h"
+#include "base/stress.h"
 #include "rig.h"
 
 #include <errno.h>
@@ -172,6 +173,71 @@ Test(fiber, those_that_are_woken_together_go_on_in_order)
     cr_assert_eq(order_n, ORDERED + 1);
     cr_assert_arr_eq(order, expected, sizeof expected);
 }
+
+/* ---- forced migration ---- */
+
+#ifdef BGI_STRESS_YIELD
+
+static void wait_twice(struct rig_fiber *self)
+{
+    (void)self;
+    bgi_suspend(commit_wait, NULL);
+    bgi_suspend(commit_wait, NULL);
+    (void)bgi_fetch_add(&done, 1);
+}
+
+/* This thread is the worker. Whether the fiber has been sent to the injector, from which it is
+ * taken; else it has run. */
+static int was_sent_away(bgi_worker *w, bgi_item *item)
+{
+    struct bgi_fifo chain;
+    bgi_word before = bgi_load(&done);
+    bgi_worker_tls = w;
+    bgi_context_adopt(&w->loop);
+    bgi_fiber_run(w, item);
+    bgi_context_fini(&w->loop);
+    bgi_worker_tls = NULL;
+    int sent = bgi_injector_pop(&w->sched->injector, &chain, 2) == 1;
+    cr_assert_eq(bgi_load(&done) - before, !sent);
+    return sent;
+}
+
+Test(fiber, in_stress_builds_who_goes_on_does_so_elsewhere)
+{
+    struct rig_fiber f;
+    bgi_item *item = &f.fiber.item;
+    bgi_sched *s = rig_create(2, 0);
+    bgi_stress_set_migration(1);
+    rig_fiber_init(&f, wait_twice, NULL);
+    cr_assert_not(was_sent_away(&s->worker[0], item), "it has not been anywhere");
+    cr_assert(was_sent_away(&s->worker[0], item));
+    cr_assert(was_sent_away(&s->worker[0], item), "again");
+    cr_assert_not(was_sent_away(&s->worker[1], item));
+    cr_assert(was_sent_away(&s->worker[1], item));
+    bgi_stress_set_migration(0);
+    cr_assert_not(was_sent_away(&s->worker[1], item));
+    cr_assert_eq(bgi_load(&done), 3);
+    bgi_sched_destroy(s);
+}
+
+Test(fiber, in_stress_builds_nobody_is_sent_away_for_ever)
+{
+    struct rig_fiber f;
+    bgi_item *item = &f.fiber.item;
+    bgi_sched *s = rig_create(2, 0);
+    bgi_stress_set_migration(1);
+    rig_fiber_init(&f, wait_twice, NULL);
+    cr_assert_not(was_sent_away(&s->worker[0], item));
+    unsigned sent = 0;
+    for (; was_sent_away(&s->worker[0], item); sent++) {
+    }
+    cr_assert_eq(sent, 1000);
+    cr_assert(was_sent_away(&s->worker[0], item), "it begins anew");
+    cr_assert_not(was_sent_away(&s->worker[1], item));
+    bgi_sched_destroy(s);
+}
+
+#endif
 
 static void yield_until_told(struct rig_fiber *self)
 {
