@@ -53,8 +53,9 @@ BG_API int bg_signal_wait(const int signals[], int n);
 
 /*
  * Ctrl-C (SIGINT) cancels the calling task, once, as in asyncio; the next one ends the process as
- * it would have done before, also when the task does not heed. For the main task of bg_run, and
- * until the runtime ends or a SIGINT has come: a task of the library's watches it.
+ * it would have done before, also when the task does not heed; unless it is watched by
+ * bg_signals_open too, or this has been called again. For the main task of bg_run, and until the
+ * runtime ends or a SIGINT has come: a task of the library's watches it.
  *
  * In a task that lives as long as its runtime. Lets others run, and is not cancelled. 0; -EPERM
  * outside of tasks; -ECANCELED: the runtime ends; else as bg_signals_open.

@@ -19,8 +19,24 @@
  * what is noted after each read, so none is missed; a read that finds nothing noted reads again.
  *
  * `before[n]` is what the program had for signal n, from the first who watches it to the last,
- * under the lock. `once` is not 0 in a place that wants one signal only: the handler then puts that
- * back by itself, so that the next ends the process even if no task of it runs any more.
+ * under the lock. In a place that wants one SIGINT only `once` is not 0: the handler then puts back
+ * what was before by itself, so that the next ends the process even if no task of it runs any more.
+ *
+ *   once  0 -> T      installed, under the lock. T is even, and never comes again
+ *         T -> T + 1  begun, by the task that watches; or given up, by the caller, when the runtime
+ *                     ends (compare-and-swaps)
+ *         any -> 0    closed, under the lock
+ * T is new each time since the place may have been closed, and be somebody else's, when the caller
+ * looks whether its task has begun.
+ *
+ * A handler may be late: it runs on another thread, on behalf of places that have been closed or
+ * opened meanwhile. A signal noted for them does no harm. Putting back does: it would undo what
+ * somebody who has just begun to watch has installed. So who puts back is counted, `inside`, and
+ * looks at the places only then; who opens or closes changes `watched`, waits until nobody is
+ * inside, and goes on then (a full fence at both sides): either the handler has finished, or it
+ * sees the change. It puts back before it notes the signal: who takes it finds that done. While
+ * somebody else watches SIGINT, and does not want one only, nothing is put back. `once` is written
+ * after `before` (release), and read inside (acquire).
  *
  * The handler saves errno, and calls write and sigaction only.
  */
@@ -34,11 +50,16 @@
 #include <brigade/signal.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { PLACES = 64 };
+#ifndef BGI_SIGNAL_PLACES
+#define BGI_SIGNAL_PLACES 64
+#endif
+
+enum { PLACES = BGI_SIGNAL_PLACES };
 enum { SIGNALS = sizeof(bgi_word) == 8 ? 64 : 31 }; /* so many, from 1: a bit each */
 
 struct bg_signals {
@@ -49,6 +70,7 @@ static struct bg_signals place[PLACES];
 static bgi_lock lock = BGI_LOCK_INIT(BGI_RANK_SIGNALS, "signals");
 static struct sigaction before[SIGNALS + 1];
 static unsigned watchers[SIGNALS + 1];
+static bgi_atomic inside;
 
 static bgi_word bit_of(int signal)
 {
@@ -61,7 +83,7 @@ static void note(struct bg_signals *s, bgi_word bit)
 {
     static const uint64_t one = 1;
     bgi_word p = bgi_load(&s->pending);
-    while (!bgi_cas(&s->pending, p, p | bit)) {
+    while (!bgi_cas_release(&s->pending, p, p | bit)) {
         p = bgi_load(&s->pending);
     }
     if (write((int)bgi_load(&s->fd) - 1, &one, sizeof one) < 0) {
@@ -69,22 +91,46 @@ static void note(struct bg_signals *s, bgi_word bit)
     }
 }
 
+/* If all who watch it want one only. */
+static void put_back(int signal)
+{
+    int once = 0, always = 0;
+    (void)bgi_fetch_add_relaxed(&inside, 1);
+    bgi_fence_full();
+    for (int i = 0; i < PLACES; i++) {
+        if ((bgi_load(&place[i].watched) & bit_of(signal)) != 0) {
+            *(bgi_load_acquire(&place[i].once) != 0 ? &once : &always) = 1;
+        }
+    }
+    if (once && !always) {
+        (void)sigaction(signal, &before[signal], NULL);
+    }
+    (void)bgi_fetch_sub(&inside, 1);
+}
+
 static void handler(int signal)
 {
     int keep = errno;
     bgi_word bit = bit_of(signal);
-    int is_last = 0;
+    if (signal == SIGINT) {
+        put_back(signal);
+    }
     for (int i = 0; i < PLACES; i++) {
         struct bg_signals *s = &place[i];
         if ((bgi_load_acquire(&s->watched) & bit) != 0) {
-            is_last |= bgi_load(&s->once) != 0;
             note(s, bit);
         }
     }
-    if (is_last) {
-        (void)sigaction(signal, &before[signal], NULL); /* constant while somebody watches */
-    }
     errno = keep;
+}
+
+/* Under the lock, after `watched` was changed. */
+static void let_handlers_out(void)
+{
+    bgi_fence_full();
+    while (bgi_load_acquire(&inside) != 0) {
+        (void)sched_yield();
+    }
 }
 
 /* ---- watching ---- */
@@ -118,21 +164,23 @@ static void unwatch(bgi_word set)
     }
 }
 
-/* Under the lock: all of the set or none. */
+/* Under the lock: all of the set or none. What was before is written before a handler may want it,
+ * and ours is installed though somebody watches: it may have been put back. */
 static int watch(bgi_word set)
 {
     struct sigaction ours = {.sa_handler = handler, .sa_flags = SA_RESTART};
     (void)sigfillset(&ours.sa_mask);
     for (int i = 1; i <= SIGNALS; i++) {
-        if ((set & bit_of(i)) == 0 || watchers[i]++ != 0) {
+        if ((set & bit_of(i)) == 0) {
             continue;
         }
-        if (sigaction(i, &ours, &before[i]) != 0) {
+        if ((watchers[i] == 0 && sigaction(i, NULL, &before[i]) != 0) ||
+            sigaction(i, &ours, NULL) != 0) {
             int r = -errno;
-            watchers[i]--;
             unwatch(set & (bit_of(i) - 1));
             return r;
         }
+        watchers[i]++;
     }
     return 0;
 }
@@ -158,18 +206,22 @@ static int find_place(struct bg_signals **out)
     return -EAGAIN;
 }
 
-BGI_NOINLINE static int open_set(bg_signals **out, bgi_word set, int once)
+BGI_NOINLINE static int open_set(bg_signals **out, bgi_word set, bgi_word *once)
 {
+    static bgi_word last;
     struct bg_signals *s = NULL;
     bgi_lock_acquire(&lock);
     int r = find_place(&s);
     if (r == 0) {
         bgi_store(&s->pending, 0);
-        bgi_store(&s->once, (bgi_word)once);
         bgi_store_release(&s->watched, set);
+        let_handlers_out();
         r = watch(set);
         if (r < 0) {
             bgi_store(&s->watched, 0);
+        } else if (once != NULL) {
+            *once = last += 2;
+            bgi_store_release(&s->once, last);
         }
     }
     bgi_lock_release(&lock);
@@ -191,7 +243,7 @@ int bg_signals_open(bg_signals **out, const int signals[], int n)
         }
         set |= bit_of(signals[i]);
     }
-    return open_set(out, set, 0);
+    return open_set(out, set, NULL);
 }
 
 void bg_signals_close(bg_signals *s)
@@ -200,22 +252,25 @@ void bg_signals_close(bg_signals *s)
         return;
     }
     bgi_lock_acquire(&lock);
-    unwatch(bgi_load(&s->watched));
-    bgi_store_release(&s->watched, 0);
+    bgi_word set = bgi_load(&s->watched);
+    bgi_store(&s->watched, 0);
+    let_handlers_out();
+    bgi_store(&s->once, 0);
+    unwatch(set);
     bgi_lock_release(&lock);
 }
 
 /* The first of those noted, or 0. */
 static int take(struct bg_signals *s)
 {
-    bgi_word p = bgi_load_acquire(&s->pending);
+    bgi_word p = bgi_load(&s->pending);
     for (;;) {
         bgi_word here = p & bgi_load(&s->watched);
         if (here == 0) {
             return 0;
         }
         bgi_word bit = here & (~here + 1);
-        bgi_word found = bgi_cas_fetch(&s->pending, p, p & ~bit);
+        bgi_word found = bgi_cas_fetch_acquire(&s->pending, p, p & ~bit);
         if (found == p) {
             return __builtin_ctzl(bit) + 1;
         }
@@ -227,7 +282,7 @@ static int take(struct bg_signals *s)
 static void pass_on(struct bg_signals *s)
 {
     static const uint64_t one = 1;
-    if ((bgi_load_acquire(&s->pending) & bgi_load(&s->watched)) != 0 &&
+    if ((bgi_load(&s->pending) & bgi_load(&s->watched)) != 0 &&
         write((int)bgi_load(&s->fd) - 1, &one, sizeof one) < 0) {
         return;
     }
@@ -267,26 +322,30 @@ int bg_signal_wait(const int signals[], int n)
 /* ---- Ctrl-C ---- */
 
 /* A task that is cancelled before it begins never closes anything, so the caller stays until it has
- * begun: `once`, INSTALLED -> BEGUN by the task, or -> GIVEN_UP by the caller when the runtime ends
- * (compare-and-swaps). */
-enum { INSTALLED = 1, BEGUN, GIVEN_UP };
-
+ * begun. */
 struct interrupts {
     bg_signals *signals;
+    bgi_word once;
     bg_task *main;
 };
+
+/* Whether it was this call that has made it so. */
+static int begin(const struct interrupts *i)
+{
+    return bgi_cas_relaxed(&i->signals->once, i->once, i->once + 1);
+}
 
 static int watch_interrupts(void *arg)
 {
     const struct interrupts *i = arg;
-    bg_signals *s = i->signals;
-    if (!bgi_cas(&s->once, INSTALLED, BEGUN)) {
+    if (!begin(i)) {
         return 0;
     }
-    if (bg_signals_next(s) == SIGINT) {
+    int signal = bg_signals_next(i->signals);
+    bg_signals_close(i->signals);
+    if (signal == SIGINT) {
         bgi_task_cancel(i->main); /* its record is there as long as the runtime is */
     }
-    bg_signals_close(s);
     return 0;
 }
 
@@ -296,7 +355,7 @@ int bg_signal_interrupts(void)
     if (i.main == NULL) {
         return -EPERM;
     }
-    int r = open_set(&i.signals, bit_of(SIGINT), INSTALLED);
+    int r = open_set(&i.signals, bit_of(SIGINT), &i.once);
     if (r < 0) {
         return r;
     }
@@ -308,10 +367,10 @@ int bg_signal_interrupts(void)
     }
     bg_detach(t);
     const bg_runtime *rt = bgi_task_runtime(i.main);
-    while (bgi_load(&i.signals->once) == INSTALLED && bgi_load(&rt->stopping) == 0) {
+    while (bgi_load(&i.signals->once) == i.once && bgi_load(&rt->stopping) == 0) {
         bg_yield();
     }
-    if (bgi_cas(&i.signals->once, INSTALLED, GIVEN_UP)) {
+    if (begin(&i)) {
         bg_signals_close(i.signals);
         return -ECANCELED;
     }

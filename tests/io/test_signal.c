@@ -157,6 +157,29 @@ static int main_stubborn(void *arg)
     return 0;
 }
 
+/* Who watches SIGINT beside it gets the second as well, and it can be called again. */
+static int main_beside(void *arg)
+{
+    static const int interrupt = SIGINT;
+    bg_signals *s;
+    (void)arg;
+    CHECK(bg_signals_open(&s, &interrupt, 1) == 0);
+    CHECK(bg_signal_interrupts() == 0);
+    CHECK(kill(getpid(), SIGINT) == 0);
+    CHECK(bg_sleep(BG_FOREVER) == -ECANCELED);
+    bg_shield
+    {
+        CHECK(bg_signals_next(s) == SIGINT);
+        CHECK(kill(getpid(), SIGINT) == 0);
+        CHECK(bg_signals_next(s) == SIGINT);
+        CHECK(bg_signal_interrupts() == 0);
+        CHECK(kill(getpid(), SIGINT) == 0);
+        CHECK(bg_signals_next(s) == SIGINT);
+    }
+    bg_signals_close(s);
+    return 0;
+}
+
 static int main_not_interrupted(void *arg)
 {
     (void)arg;
@@ -170,6 +193,7 @@ static void interrupted(void *arg)
         struct sigaction now;
         CHECK(bg_run(main_interrupted, NULL, .workers = w) == -ECANCELED);
         CHECK(bg_run(main_not_interrupted, NULL, .workers = w) == 0);
+        CHECK(bg_run(main_beside, NULL, .workers = w) == 0);
         CHECK(sigaction(SIGINT, NULL, &now) == 0 && now.sa_handler == SIG_DFL);
     }
     if (arg != NULL) {
