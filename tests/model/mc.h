@@ -63,6 +63,15 @@ void mc_await_differs(const volatile size_t *word, size_t v);
 /* So many of the next threads that the library makes are refused, with EAGAIN. For setup. */
 void mc_refuse_threads(unsigned n);
 
+/* What the system does when the library calls these; without it they do nothing, and a write has
+ * written all. For setup. */
+struct sigaction;
+typedef struct mc_system {
+    int (*sigaction)(int signal, const struct sigaction *act, struct sigaction *old);
+    intptr_t (*write)(int fd, const void *data, size_t size);
+} mc_system;
+void mc_play_system(const mc_system *system);
+
 /* This execution had outcome n, 0..63. */
 void mc_outcome(unsigned n);
 

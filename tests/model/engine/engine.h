@@ -129,6 +129,7 @@ void jobs_hang_after(unsigned cpu_seconds);
 /* system.c */
 extern unsigned refuse_threads; /* by the model's setup: so many in each execution */
 extern unsigned refuse_left;
+extern const mc_system *played; /* by the model's setup; NULL: nobody */
 
 /* trace.c */
 __attribute__((format(printf, 2, 3))) void trace(const void *pc, const char *fmt, ...);

@@ -476,6 +476,7 @@ static void one_execution(void)
     if (!setup_done || setup_made_choices) {
         virtual_now = 1000000000;
         refuse_threads = 0;
+        played = NULL;
         if (model->setup != NULL) {
             run_alone(model->setup, SETUP);
             if (verdict != PASSED) {

@@ -279,9 +279,20 @@ WRAP(int, sigaltstack, const stack_t *ss, stack_t *old)
     }
     return 0;
 }
+
+const mc_system *played;
+
+void mc_play_system(const mc_system *system)
+{
+    played = system;
+}
+
 WRAP(int, sigaction, int sig, const struct sigaction *act, struct sigaction *old)
 {
-    return IN_MODEL ? 0 : __real_sigaction(sig, act, old);
+    if (!IN_MODEL) {
+        return __real_sigaction(sig, act, old);
+    }
+    return played != NULL ? played->sigaction(sig, act, old) : 0;
 }
 WRAP(int, sched_yield, void)
 {
@@ -310,7 +321,10 @@ WRAP(int, prctl, int op, unsigned long a, unsigned long b, unsigned long c, unsi
 }
 WRAP(ssize_t, write, int fd, const void *data, size_t n)
 {
-    return IN_MODEL ? (ssize_t)n : __real_write(fd, data, n); /* reports */
+    if (!IN_MODEL) {
+        return __real_write(fd, data, n); /* reports */
+    }
+    return played != NULL ? played->write(fd, data, n) : (ssize_t)n;
 }
 WRAP(long, syscall, long n, long a, long b, long c, long d, long e, long f)
 {
