@@ -11,6 +11,9 @@
 #define CHUNKS_SIZE (BGI_FD_CHUNKS * sizeof(bgi_atomic))
 #define CHUNK_SIZE (BGI_FD_CHUNK * sizeof(bgi_fd))
 
+bgi_lock bgi_fd_tables = BGI_LOCK_INIT(BGI_RANK_FD_TABLES, "descriptor tables");
+static struct bgi_list closes = {&closes, &closes}; /* under the lock */
+
 int bgi_fd_table_init(bgi_fd_table *t)
 {
     t->chunk = bgi_mmap(CHUNKS_SIZE, PROT_READ | PROT_WRITE, MAP_NORESERVE);
@@ -29,6 +32,39 @@ void bgi_fd_table_free(bgi_fd_table *t)
     (void)bgi_munmap((void *)(uintptr_t)t->chunk, CHUNKS_SIZE);
 }
 
+void bgi_fd_close_begins(bgi_fd_close *c, int fd)
+{
+    c->fd = fd;
+    bgi_list_push_back(&closes, &c->link);
+}
+
+int bgi_fd_close_ends(bgi_fd_close *c)
+{
+    const struct bgi_list *l;
+    bgi_list_remove(&c->link);
+    bgi_list_for_each (l, &closes) {
+        if (BGI_CONTAINER_OF(l, bgi_fd_close, link)->fd == c->fd) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+int bgi_fd_put_chunk(bgi_fd_table *t, unsigned i, bgi_fd *chunk)
+{
+    const struct bgi_list *l;
+    bgi_lock_acquire(&bgi_fd_tables);
+    bgi_list_for_each (l, &closes) {
+        unsigned fd = (unsigned)BGI_CONTAINER_OF(l, bgi_fd_close, link)->fd;
+        if (fd / BGI_FD_CHUNK == i) {
+            bgi_store(&chunk[fd % BGI_FD_CHUNK].state, BGI_FD_CLOSING);
+        }
+    }
+    int is_put = bgi_cas_release(&t->chunk[i], 0, (bgi_word)chunk);
+    bgi_lock_release(&bgi_fd_tables);
+    return is_put;
+}
+
 /* All chunks below it as well: those that are there are the first ones. */
 static int make_chunks(bgi_fd_table *t, unsigned last)
 {
@@ -40,7 +76,7 @@ static int make_chunks(bgi_fd_table *t, unsigned last)
         if (chunk == NULL) {
             return -ENOMEM;
         }
-        if (!bgi_cas_release(&t->chunk[i], 0, (bgi_word)chunk)) {
+        if (!bgi_fd_put_chunk(t, i, chunk)) {
             (void)bgi_munmap(chunk, CHUNK_SIZE);
         }
     }
@@ -111,7 +147,7 @@ bgi_word bgi_fd_adopt(bgi_fd *e, int fd, int set_nonblock, int *error)
     *error = 0;
     for (;;) {
         bgi_word s = bgi_load_acquire(&e->state);
-        if (bgi_likely((s & (BGI_FD_KIND | BGI_FD_CLOSERS)) != 0)) {
+        if (bgi_likely((s & (BGI_FD_KIND | BGI_FD_CLOSING)) != 0)) {
             return s;
         }
         bgi_word found = find_out(fd, set_nonblock, error);
@@ -142,7 +178,7 @@ void bgi_fd_closed(bgi_io *io, bgi_fd *e, int fd, bgi_word closing)
     bgi_word s, next;
     do {
         s = bgi_load(&e->state);
-        next = (s & ~(bgi_word)(BGI_FD_FLAGS & ~BGI_FD_CLOSERS)) + BGI_FD_GENERATION + closing;
+        next = ((s & ~(bgi_word)(BGI_FD_FLAGS & ~BGI_FD_CLOSING)) | closing) + BGI_FD_GENERATION;
     } while (!bgi_cas_relaxed(&e->state, s, next));
     bgi_word in = bgi_waitq_enter(&e->in);
     bgi_fence_full(); /* partner: of who makes an operation, in io/uring.c */
@@ -158,10 +194,7 @@ void bgi_fd_close_made(bgi_fd *e)
     bgi_word s;
     do {
         s = bgi_load(&e->state);
-        if ((s & BGI_FD_CLOSERS) == 0) {
-            return; /* the entry, or the runtime, has been made since */
-        }
-    } while (!bgi_cas_release(&e->state, s, s - BGI_FD_CLOSING));
+    } while (!bgi_cas_release(&e->state, s, s & ~(bgi_word)BGI_FD_CLOSING));
 }
 
 void bgi_fd_opened(bgi_io *io, int fd, bgi_word flags)

@@ -8,8 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* All runtimes' tables. */
-static bgi_lock tables = BGI_LOCK_INIT(BGI_RANK_FD_TABLES, "descriptor tables");
+/* All runtimes, under bgi_fd_tables. */
 static bgi_io *first;
 
 /* Which driver: BRIGADE_IO says, or what there is; in the deterministic mode always epoll, whose
@@ -65,25 +64,25 @@ int bgi_io_create(bgi_io **out, unsigned places, int played)
         bgi_free(io);
         return r;
     }
-    bgi_lock_acquire(&tables);
+    bgi_lock_acquire(&bgi_fd_tables);
     io->next = first;
     if (first != NULL) {
         first->prev = io;
     }
     first = io;
-    bgi_lock_release(&tables);
+    bgi_lock_release(&bgi_fd_tables);
     *out = io;
     return 0;
 }
 
 void bgi_io_destroy(bgi_io *io)
 {
-    bgi_lock_acquire(&tables);
+    bgi_lock_acquire(&bgi_fd_tables);
     if (io->next != NULL) {
         io->next->prev = io->prev;
     }
     *(io->prev != NULL ? &io->prev->next : &first) = io->next;
-    bgi_lock_release(&tables);
+    bgi_lock_release(&bgi_fd_tables);
     for (unsigned i = 0; i < io->places; i++) {
         if (bgi_load(&io->port[i].open)) {
             io->ops->close_port(&io->port[i]);
@@ -112,37 +111,41 @@ bgi_port *bgi_io_port(bgi_io *io, const bgi_worker *w, int (*open)(bgi_port *p),
     return NULL;
 }
 
-void bgi_io_forget(int fd)
+/* Who waits for the number is told, in all runtimes. */
+static void let_go(int fd, bgi_word closing)
 {
-    bgi_lock_acquire(&tables);
     for (bgi_io *io = first; io != NULL; io = io->next) {
         bgi_fd *e = bgi_fd_find(&io->table, fd);
         if (e != NULL) {
-            bgi_fd_closed(io, e, fd, 0);
+            bgi_fd_closed(io, e, fd, closing);
         }
     }
-    bgi_lock_release(&tables);
+}
+
+void bgi_io_forget(int fd)
+{
+    bgi_lock_acquire(&bgi_fd_tables);
+    let_go(fd, 0);
+    bgi_lock_release(&bgi_fd_tables);
 }
 
 int bgi_io_close(int fd)
 {
-    bgi_fd *e;
-    bgi_lock_acquire(&tables);
-    for (bgi_io *io = first; io != NULL; io = io->next) {
-        /* Made: whoever uses it first just now has to see that it is being closed. */
-        if (bgi_fd_make(&io->table, fd, &e) == 0) {
-            bgi_fd_closed(io, e, fd, BGI_FD_CLOSING);
-        }
-    }
-    bgi_lock_release(&tables);
+    bgi_fd_close c;
+    bgi_lock_acquire(&bgi_fd_tables);
+    bgi_fd_close_begins(&c, fd);
+    let_go(fd, BGI_FD_CLOSING);
+    bgi_lock_release(&bgi_fd_tables);
     int r = close(fd) == 0 || errno == EINTR ? 0 : -errno;
-    bgi_lock_acquire(&tables);
-    for (bgi_io *io = first; io != NULL; io = io->next) {
-        e = bgi_fd_find(&io->table, fd);
-        if (e != NULL) {
-            bgi_fd_close_made(e);
+    bgi_lock_acquire(&bgi_fd_tables);
+    if (bgi_fd_close_ends(&c)) {
+        for (bgi_io *io = first; io != NULL; io = io->next) {
+            bgi_fd *e = bgi_fd_find(&io->table, fd);
+            if (e != NULL) {
+                bgi_fd_close_made(e);
+            }
         }
     }
-    bgi_lock_release(&tables);
+    bgi_lock_release(&bgi_fd_tables);
     return r;
 }

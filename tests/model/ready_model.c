@@ -293,6 +293,74 @@ MC_MODEL(closed_or_read, .name = "ready/close_event_and_read",
          .says = "a byte that comes with the close is read, or the read fails", .bound = 2,
          .setup = forgotten, .thread = {read_one, forget_it, bring_one}, .check = nobody_waits);
 
+/* ---- a close, and the first entry ---- */
+
+static bgi_fd_close the_close;
+
+static void without_entry(void)
+{
+    set_up(0);
+    bgi_store(&chunks[0], 0);
+    bgi_store(&entry()->state, 0);
+}
+
+/* As io/io.c. */
+static void close_as_a_program(void)
+{
+    wt_begin_thread();
+    bgi_lock_acquire(&bgi_fd_tables);
+    bgi_fd_close_begins(&the_close, FD);
+    bgi_fd *e = bgi_fd_find(&IO.table, FD);
+    if (e != NULL) {
+        bgi_fd_closed(&IO, e, FD, BGI_FD_CLOSING);
+    }
+    bgi_lock_release(&bgi_fd_tables);
+    bgi_store(&is_open, 0);
+    bgi_lock_acquire(&bgi_fd_tables);
+    e = bgi_fd_find(&IO.table, FD);
+    if (bgi_fd_close_ends(&the_close) && e != NULL) {
+        bgi_fd_close_made(e);
+    }
+    bgi_lock_release(&bgi_fd_tables);
+}
+
+static void make(void)
+{
+    wt_begin_thread();
+    mc_assert(bgi_fd_put_chunk(&IO.table, 0, entries));
+}
+
+static void make_and_read(void)
+{
+    make();
+    read_one();
+}
+
+static void read_if_made(void)
+{
+    if (bgi_fd_find(&IO.table, FD) != NULL) {
+        read_one();
+    }
+}
+
+static void all_are_told(void)
+{
+    for (int i = 0; i < 3; i++) {
+        mc_assert(result[i] == 0 || result[i] == -EBADF);
+    }
+    mc_assert(entry()->in.first == NULL && !bgi_fd_is_closing(bgi_load(&entry()->state)));
+}
+
+MC_MODEL(closed_unmade, .name = "ready/close_and_entry",
+         .says = "who makes the entry of a number that is being closed waits for that", .bound = 2,
+         .setup = without_entry, .thread = {make_and_read, close_as_a_program},
+         .check = all_are_told);
+
+MC_MODEL(closed_made, .name = "ready/close_entry_and_read",
+         .says = "likewise who finds an entry that was made meanwhile", .bound = 2,
+         .setup = without_entry, .thread = {make, close_as_a_program, read_if_made},
+         .check = all_are_told);
+
 /* ---- the bell ---- */
 
 static bgi_port port;
