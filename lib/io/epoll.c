@@ -99,7 +99,8 @@ static int take_events(bgi_port *p, struct epoll_event *ev, int most,
     int n = -1;
     if (!bgi_load(&milliseconds)) {
         n = epoll_pwait2(p->fd, ev, most, timeout, NULL);
-        if (bgi_unlikely(n < 0 && errno == ENOSYS)) {
+        /* Some filters of system calls forbid those they do not know. */
+        if (bgi_unlikely(n < 0 && (errno == ENOSYS || errno == EPERM))) {
             bgi_store(&milliseconds, 1);
         }
     }

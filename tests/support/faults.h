@@ -28,7 +28,8 @@ enum bgi_fault_kind {
     BGI_FAULT_SIGACTION = 2048, /* EINVAL */
     BGI_FAULT_OPEN = 4096,      /* open, fopen: EMFILE */
 
-    BGI_FAULT_IO = 8192, /* calls on descriptors; EIO */
+    BGI_FAULT_IO = 8192,      /* calls on descriptors; EIO */
+    BGI_FAULT_PWAIT2 = 16384, /* epoll_pwait2; ENOSYS */
 
     BGI_FAULT_FOREVER = 256, /* a flag: the nth call fails, and each one after it */
 };
@@ -51,6 +52,14 @@ void bgi_fault_answer(int error);
 
 /* From now on fn is called before and after each close(2) of the library; NULL: no more. */
 void bgi_fault_at_close(void (*fn)(int fd, int is_closed));
+
+/* Likewise before each epoll_wait(2), with its timeout. */
+void bgi_fault_at_epoll_wait(void (*fn)(int ms));
+
+/* Likewise before each io_uring_enter(2), with the ring's descriptor, how many entries are to be
+ * submitted, and whether it is to wait. It is made if fn returns 0, else it fails with that: a
+ * negative errno. The caller may be inside the ring. */
+void bgi_fault_at_ring(int (*fn)(int ring, unsigned submit, int waits));
 
 /* Calls of the armed kinds since bgi_fault_arm(), the failed ones included. Stays when disarmed. */
 size_t bgi_fault_count(void);

@@ -6,10 +6,12 @@
 
 #include "faulty.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/sendfile.h>
@@ -32,10 +34,6 @@ static int refuse(void)
 
 CALL(int, epoll_create1, (int flags), (flags))
 CALL(int, epoll_ctl, (int ep, int op, int fd, struct epoll_event *ev), (ep, op, fd, ev))
-CALL(int, epoll_pwait2,
-     (int ep, struct epoll_event *ev, int most, const struct timespec *timeout,
-      const sigset_t *mask),
-     (ep, ev, most, timeout, mask))
 CALL(int, eventfd, (unsigned value, int flags), (value, flags))
 CALL(int, accept4, (int fd, struct sockaddr *at, socklen_t *size, int flags), (fd, at, size, flags))
 CALL(int, connect, (int fd, const struct sockaddr *to, socklen_t size), (fd, to, size))
@@ -78,6 +76,68 @@ int bgi_faulty_fcntl(int fd, int command, ...)
     va_end(more);
     return refuse() ? -1 : fcntl(fd, command, value);
 }
+
+/* ---- waiting ---- */
+
+int bgi_faulty_epoll_pwait2(int ep, struct epoll_event *ev, int most,
+                            const struct timespec *timeout, const sigset_t *mask);
+int bgi_faulty_epoll_pwait2(int ep, struct epoll_event *ev, int most,
+                            const struct timespec *timeout, const sigset_t *mask)
+{
+    return refuse() || bgi_fault_refuses(BGI_FAULT_PWAIT2, ENOSYS)
+               ? -1
+               : epoll_pwait2(ep, ev, most, timeout, mask);
+}
+
+static void (*at_epoll_wait)(int ms);
+
+void bgi_fault_at_epoll_wait(void (*fn)(int ms))
+{
+    at_epoll_wait = fn;
+}
+
+int bgi_faulty_epoll_wait(int ep, struct epoll_event *ev, int most, int ms);
+int bgi_faulty_epoll_wait(int ep, struct epoll_event *ev, int most, int ms)
+{
+    if (at_epoll_wait != NULL) {
+        at_epoll_wait(ms);
+    }
+    return refuse() ? -1 : epoll_wait(ep, ev, most, ms);
+}
+
+/* ---- io_uring, of which the library looks up the functions ---- */
+
+typedef int enter_fn(unsigned ring, unsigned submit, unsigned complete, unsigned flags,
+                     sigset_t *arg, size_t size);
+
+static enter_fn *enter;
+static int (*at_ring)(int ring, unsigned submit, int waits);
+
+void bgi_fault_at_ring(int (*fn)(int ring, unsigned submit, int waits))
+{
+    at_ring = fn;
+}
+
+static int faulty_enter(unsigned ring, unsigned submit, unsigned complete, unsigned flags,
+                        sigset_t *arg, size_t size)
+{
+    int r = at_ring == NULL ? 0 : at_ring((int)ring, submit, complete != 0);
+    return r != 0 ? r : enter(ring, submit, complete, flags, arg, size);
+}
+
+void *bgi_faulty_dlsym(void *library, const char *name);
+void *bgi_faulty_dlsym(void *library, const char *name)
+{
+    void *found = dlsym(library, name);
+    if (found == NULL || strcmp(name, "io_uring_enter2") != 0) {
+        return found;
+    }
+    *(void **)&enter = found;
+    *(enter_fn **)&found = faulty_enter;
+    return found;
+}
+
+/* ---- closing ---- */
 
 static void (*at_close)(int fd, int is_closed);
 
