@@ -61,7 +61,8 @@ static void learn(struct loop *l, size_t items, bg_duration took)
     size_t chunk = bgi_load(&l->chunk);
     if (took < PART_NS / 2) {
         if (items > chunk / 2) {
-            bgi_store(&l->chunk, 2 * items); /* at most twice the range, or it would be one part */
+            /* What comes next is twice as long, or has one item more: halves are rounded down. */
+            bgi_store(&l->chunk, 2 * items + 1);
         }
     } else if (took > 2 * PART_NS && chunk > 1) {
         size_t fits = (size_t)((double)items * (double)PART_NS / (double)took);
@@ -85,10 +86,13 @@ static int go_through(void *arg);
 /* *last: when the part before ended. */
 static void halve(struct loop *l, size_t lo, size_t hi, bg_time *last)
 {
-    if (bgi_stopped(&l->stop)) {
+    if (bgi_stop_error(&l->stop) != 0) {
         return;
     }
     if (hi - lo <= (l->grain != 0 ? l->grain : bgi_load(&l->chunk))) {
+        if (bgi_stopped(&l->stop)) { /* cancelled, too */
+            return;
+        }
         call(l, lo, hi);
         if (l->grain == 0) {
             bg_time now = bgi_clock_rough();

@@ -6,6 +6,7 @@
  */
 #include "../task/check.h"
 
+#include "base/clock.h"
 #include "stolen.h"
 
 #include <errno.h>
@@ -129,6 +130,56 @@ Test(for_loop, with_one_worker_in_order_on_the_callers_stack)
         RUN(one_worker, NULL, .workers = 1);
     }
     (void)one_worker(NULL);
+    NO_CHECK_FAILED();
+}
+
+/* ---- how many parts ---- */
+
+static int64_t time_now; /* goes on by this for each item */
+static int64_t item_takes;
+
+static int64_t own_now(void *ctx)
+{
+    (void)ctx;
+    return time_now;
+}
+
+static struct {
+    size_t n, longest;
+} counted;
+
+static void count_parts(size_t begin, size_t end, void *ctx)
+{
+    (void)ctx;
+    counted.n++;
+    counted.longest = end - begin > counted.longest ? end - begin : counted.longest;
+    time_now += (int64_t)(end - begin) * item_takes;
+}
+
+static size_t parts_of(size_t n)
+{
+    counted.n = counted.longest = 0;
+    CHECK(bg_parallel_for(0, n, count_parts, NULL) == 0);
+    return counted.n;
+}
+
+/* On a plain thread, so in order. */
+Test(for_loop, as_many_parts_as_the_range_has_bits_or_of_some_microseconds_each)
+{
+    static const struct bgi_clock_ops clock = {.now = own_now};
+    bgi_clock_set_ops(&clock);
+    size_t bits = 0;
+    for (size_t n = 1; n <= 5000; n++) { /* items that take no time */
+        bits += n >> bits != 0;
+        cr_assert_leq(parts_of(n), bits + 1, "%zu items in %zu parts", n, counted.n);
+    }
+    item_takes = BG_MS;
+    cr_assert_eq(parts_of(1000), 1000);
+    item_takes = 100;
+    size_t n = parts_of(100000); /* ten milliseconds */
+    cr_assert(n >= 700 && n <= 5000, "in %zu parts", n);
+    cr_assert_leq(counted.longest, 200);
+    bgi_clock_set_ops(NULL);
     NO_CHECK_FAILED();
 }
 
