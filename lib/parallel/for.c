@@ -15,6 +15,7 @@
  * parts grow by themselves until one takes long enough, and a short loop has a handful of them.
  * `chunk`, what is small enough, is the loop's; relaxed, any value is right.
  */
+#include "parallel/fork.h"
 #include "parallel/stop.h"
 
 #include "base/clock.h"
@@ -55,19 +56,45 @@ static void call(struct loop *l, size_t lo, size_t hi)
     }
 }
 
-/* So many items took so long: what is small enough from now on. */
-static void learn(struct loop *l, size_t items, bg_duration took)
+/* Of who goes through a range: the items it has done since it last looked at the clock. */
+struct pace {
+    bg_time last;
+    size_t items;
+    int not_now; /* the next part need not be measured */
+};
+
+static void pace_begin(struct pace *p, const struct loop *l)
 {
+    *p = (struct pace){.last = l->grain == 0 ? bgi_clock_rough() : 0};
+}
+
+/*
+ * A part of so many items has been done: what is small enough from now on. What comes next is twice
+ * as long, or has one item more, since halves are rounded down. To look at the clock costs 10 to 20
+ * ns: when parts take far less time than they may, the next is not measured, and the one after it,
+ * four times as long, may be one part.
+ */
+static void learn(struct loop *l, size_t items, struct pace *p)
+{
+    p->items += items;
+    if (p->not_now) {
+        p->not_now = 0;
+        return;
+    }
+    bg_time now = bgi_clock_rough();
+    bg_duration took = now - p->last;
     size_t chunk = bgi_load(&l->chunk);
     if (took < PART_NS / 2) {
+        p->not_now = took < PART_NS / 16;
         if (items > chunk / 2) {
-            /* What comes next is twice as long, or has one item more: halves are rounded down. */
-            bgi_store(&l->chunk, 2 * items + 1);
+            bgi_store(&l->chunk, p->not_now ? 4 * items + 3 : 2 * items + 1);
         }
     } else if (took > 2 * PART_NS && chunk > 1) {
-        size_t fits = (size_t)((double)items * (double)PART_NS / (double)took);
+        size_t fits = (size_t)((double)p->items * (double)PART_NS / (double)took);
         bgi_store(&l->chunk, fits != 0 ? fits : 1);
     }
+    p->last = now;
+    p->items = 0;
 }
 
 /* The end of a range's first half; grains stay whole. */
@@ -83,8 +110,7 @@ static size_t middle_of(const struct loop *l, size_t lo, size_t hi)
 
 static int go_through(void *arg);
 
-/* *last: when the part before ended. */
-static void halve(struct loop *l, size_t lo, size_t hi, bg_time *last)
+static void halve(struct loop *l, size_t lo, size_t hi, struct pace *p)
 {
     if (bgi_stop_error(&l->stop) != 0) {
         return;
@@ -95,28 +121,27 @@ static void halve(struct loop *l, size_t lo, size_t hi, bg_time *last)
         }
         call(l, lo, hi);
         if (l->grain == 0) {
-            bg_time now = bgi_clock_rough();
-            learn(l, hi - lo, now - *last);
-            *last = now;
+            learn(l, hi - lo, p);
         }
         return;
     }
     bg_fork_frame f;
     struct range second = {l, middle_of(l, lo, hi), hi};
-    bg_fork(&f, go_through, &second);
-    halve(l, lo, second.lo, last);
+    bgi_fork_at(&f, go_through, &second, p->last);
+    halve(l, lo, second.lo, p);
     if (bg_detail_fork_end(&f.detail)) {
-        *last = bgi_clock_rough(); /* it has waited */
+        pace_begin(p, l); /* it has waited */
     } else {
-        halve(l, second.lo, hi, last);
+        halve(l, second.lo, hi, p);
     }
 }
 
 static int go_through(void *arg)
 {
     const struct range *r = arg;
-    bg_time last = r->loop->grain == 0 ? bgi_clock_rough() : 0;
-    halve(r->loop, r->lo, r->hi, &last);
+    struct pace p;
+    pace_begin(&p, r->loop);
+    halve(r->loop, r->lo, r->hi, &p);
     return 0;
 }
 

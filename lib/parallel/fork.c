@@ -252,14 +252,15 @@ static void look(bgi_worker *w, const bg_detail_fork *joined)
 }
 
 /* Whether it is too early to wake somebody for the oldest fork: what has just been forked may be
- * joined at once. The flag stays up, so a later fork comes here again. */
-static int too_early(bgi_worker *w, int first)
+ * joined at once. The flag stays up, so a later fork comes here again. now: 0, or what the rough
+ * clock has just shown. */
+static int too_early(bgi_worker *w, int first, bg_time now)
 {
     bg_duration patience = w->patience;
     if (patience == 0 || bgi_load(attention_of(w)) != BGI_FORKS_WANTED) {
         return 0;
     }
-    bg_time now = bgi_clock_rough();
+    now = now != 0 ? now : bgi_clock_rough();
     if (first) {
         w->forked_at = now;
     }
@@ -277,6 +278,11 @@ static void link_newest(bgi_worker *w, bg_detail_fork *f)
 
 void bg_detail_fork_slow(bg_detail_fork *f)
 {
+    bgi_fork_slow_at(f, 0);
+}
+
+void bgi_fork_slow_at(bg_detail_fork *f, bg_time now)
+{
     bgi_worker *w = bgi_worker_self();
     f->task = NULL;
     f->has_run = 0;
@@ -285,7 +291,7 @@ void bg_detail_fork_slow(bg_detail_fork *f)
     }
     bgi_sched *s = w->sched;
     int at_once = w->current != NULL && (s->sim != NULL || s->config.steal_forks);
-    if (!at_once && w->current != NULL && too_early(w, !bgi_has_own_forks(w))) {
+    if (!at_once && w->current != NULL && too_early(w, !bgi_has_own_forks(w), now)) {
         link_newest(w, f); /* as if nobody had asked: it is not TAKEN, or has not been just now */
         return;
     }

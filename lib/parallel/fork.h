@@ -6,6 +6,8 @@
 
 #include "task/task.h"
 
+#include <brigade/fork.h>
+
 /* The task that runs on w is to leave it: all its forks get tasks. The scheduler's `share`. */
 void bgi_forks_share(bgi_worker *w);
 
@@ -19,6 +21,22 @@ BGI_INLINE int bgi_forks_possible(void)
 {
     const bgi_worker *w = bgi_worker_self();
     return w != NULL && w->current != NULL && w->sched->workers > 1;
+}
+
+/* As bg_fork, by who has just looked at the rough clock: `now`; 0: not. */
+void bgi_fork_slow_at(bg_detail_fork *f, bg_time now);
+
+BGI_INLINE void bgi_fork_at(bg_fork_frame *frame, bg_fn fn, void *arg, bg_time now)
+{
+    const bg_detail_forks *own = bg_detail_forks_here();
+    if (bgi_likely(own == NULL || bgi_load(&own->attention) == 0)) {
+        bg_fork(frame, fn, arg);
+        return;
+    }
+    frame->fn = fn;
+    frame->arg = arg;
+    frame->detail.run = bg_detail_fork_run;
+    bgi_fork_slow_at(&frame->detail, now);
 }
 
 #endif
