@@ -91,13 +91,25 @@ void bgi_waiter_await_signal(bgi_waiter *w)
     bgi_suspend(commit_shielded, w);
 }
 
+/* A thread's word `woken`: not yet, or asleep until then; the waker adds 1. */
+enum { AWAKE = 0, ASLEEP = 2 };
+
+/* How often a thread looks before it sleeps, some microseconds in all. To put it to sleep and wake
+ * it takes two system calls and, on an idle core, many microseconds more. */
+#ifdef BGI_MODEL
+enum { LOOKS = 1 };
+#else
+enum { LOOKS = 40 };
+#endif
+
 static bgi_item *wake_thread(bgi_waiter *w, bgi_sched *here)
 {
     (void)here;
     bgi_thread_waiter *t = BGI_CONTAINER_OF(w, bgi_thread_waiter, waiter);
-    bgi_store_release(&t->woken, 1);
-    /* The thread may be gone by now; a wake-up of whatever lies there harms nobody. */
-    (void)bgi_futex_wake(&t->woken, 1);
+    if (bgi_fetch_add(&t->woken, 1) == ASLEEP) {
+        /* The thread may be gone by now; a wake-up of whatever lies there harms nobody. */
+        (void)bgi_futex_wake(&t->woken, 1);
+    }
     return NULL;
 }
 
@@ -118,8 +130,12 @@ int bgi_thread_waiter_wait_until(bgi_thread_waiter *t, bg_time deadline)
     if (bgi_waiter_arm(&t->waiter, BGI_MASK_ALL, 0) != BGI_ARM_ARMED) {
         return 1;
     }
-    while (bgi_load_acquire(&t->woken) == 0) {
-        if (bgi_futex_wait(&t->woken, 0, until) == -ETIMEDOUT) {
+    for (int i = 0; i < LOOKS && bgi_load(&t->woken) == AWAKE; i++) {
+        bgi_pause();
+    }
+    (void)bgi_cas_relaxed(&t->woken, AWAKE, ASLEEP);
+    while (bgi_load_acquire(&t->woken) == ASLEEP) {
+        if (bgi_futex_wait(&t->woken, ASLEEP, until) == -ETIMEDOUT) {
             if (bgi_waiter_expire(&t->waiter)) {
                 return 0;
             }

@@ -216,7 +216,12 @@ extern const bgi_wait_kind bgi_wait_signal;
 /* A plain thread's wait. */
 typedef struct bgi_thread_waiter {
     bgi_waiter waiter;
-    bgi_atomic woken; /* 0 -> 1 by the waker (release) -> the thread (acquire); a futex */
+    /*
+     * A futex.
+     *   0 -> 2          the thread, which then sleeps (relaxed)
+     *   0 -> 1, 2 -> 3  the waker (release) -> the thread (acquire); who finds 2 wakes the futex
+     */
+    bgi_atomic woken;
 } bgi_thread_waiter;
 
 void bgi_thread_waiter_init(bgi_thread_waiter *t);

@@ -358,7 +358,7 @@ static int count_wakes(void *ctx, bgi_atomic *w, int n)
 {
     (void)ctx;
     (void)n;
-    cr_assert_eq(bgi_load(w), 1);
+    cr_assert_eq(bgi_load(w), 3);
     wakes++;
     return 1;
 }
@@ -371,7 +371,21 @@ Test(waiter, a_thread_sleeps_until_its_signal)
     bgi_thread_waiter_wait(&scripted);
     cr_assert_eq(sleeps, 3);
     cr_assert_eq(wakes, 1);
+    cr_assert_eq(bgi_load(&scripted.woken), 3);
+    bgi_futex_set_ops(NULL);
+}
+
+/* Between its look at the signals and its sleep. */
+Test(waiter, a_thread_that_does_not_sleep_yet_is_woken_without_a_call)
+{
+    static const struct bgi_futex_ops ops = {no_sleep, count_wakes, NULL};
+    bgi_futex_set_ops(&ops);
+    bgi_thread_waiter_init(&scripted);
+    cr_assert_eq(bgi_waiter_arm(&scripted.waiter, BGI_MASK_ALL, 0), BGI_ARM_ARMED);
+    cr_assert_eq(bgi_waiter_signal(&scripted.waiter), 1);
+    bgi_waiter_wake(&scripted.waiter);
     cr_assert_eq(bgi_load(&scripted.woken), 1);
+    cr_assert_eq(wakes, 0);
     bgi_futex_set_ops(NULL);
 }
 
