@@ -76,9 +76,10 @@ BG_API ssize_t bg_read_all(int fd, void *buffer, size_t size, size_t *done);
 
 /*
  * recv(2), send(2) (bg_recv and bg_send are those of channels) and their like, with their flags,
- * for sockets (else -ENOTSOCK). With
- * MSG_DONTWAIT they never suspend: -EAGAIN. MSG_NOSIGNAL is always added. MSG_WAITALL is ignored:
- * see bg_read_all. Descriptors that are passed on arrive by bg_recvmsg; give it MSG_CMSG_CLOEXEC.
+ * for sockets (else -ENOTSOCK). With MSG_DONTWAIT they never suspend, and are not cancelled: what
+ * can be done at once is done though the task is to end, else -EAGAIN. MSG_NOSIGNAL is always
+ * added. MSG_WAITALL is ignored: see bg_read_all. Descriptors that are passed on arrive by
+ * bg_recvmsg; give it MSG_CMSG_CLOEXEC.
  */
 BG_API ssize_t bg_fd_recv(int fd, void *buffer, size_t size, int flags);
 BG_API ssize_t bg_fd_send(int fd, const void *buffer, size_t size, int flags);

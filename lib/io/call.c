@@ -183,7 +183,8 @@ static ssize_t on_epoll(bgi_io *io, bgi_fd *e, bgi_call *c, bgi_waiter *waiter)
 BGI_RETURN_BY_JUMP ssize_t bgi_call_make(bgi_call *c)
 {
     bgi_waiter *waiter;
-    int r = bgi_task_may_wait(c->site->call, &waiter);
+    int r = bgi_likely((c->how & BGI_CALL_ONCE) == 0) ? bgi_task_may_wait(c->site->call, &waiter)
+                                                      : bgi_task_may_try(c->site->call, &waiter);
     if (bgi_unlikely(r != 0)) {
         return r;
     }

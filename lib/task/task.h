@@ -251,13 +251,9 @@ BGI_INLINE bg_task *bgi_task_required(const char *function)
     return self;
 }
 
-/*
- * The beginning of everything that may wait, for tasks and plain threads alike: 0, with the waiter
- * of the calling task, or NULL for a plain thread; or what the call fails with: the code of a
- * triggered scope or cancel, or -EPERM in a callback, which would hold its worker up (misuse in
- * debug builds).
- */
-BGI_INLINE int bgi_task_may_wait(const char *function, bgi_waiter **waiter)
+/* The waiter of the running task, or NULL on a plain thread: 0; or -EPERM in a callback, which
+ * would hold its worker up (misuse in debug builds). */
+BGI_INLINE int bgi_task_waiter(const char *function, bgi_waiter **waiter)
 {
     bgi_worker *w = bgi_worker_self();
     *waiter = NULL;
@@ -270,7 +266,25 @@ BGI_INLINE int bgi_task_may_wait(const char *function, bgi_waiter **waiter)
         return -EPERM;
     }
     *waiter = &bgi_task_of(f)->waiter;
-    return bgi_wait_check(*waiter);
+    return 0;
+}
+
+/* The beginning of everything that may wait, for tasks and plain threads alike: likewise, or what
+ * the call fails with, the code of a triggered scope or cancel. */
+BGI_INLINE int bgi_task_may_wait(const char *function, bgi_waiter **waiter)
+{
+    int r = bgi_task_waiter(function, waiter);
+    return bgi_unlikely(*waiter == NULL) ? r : bgi_wait_check(*waiter);
+}
+
+/* Of what could wait, and has been told not to: it does what it can though the task is to end. */
+BGI_INLINE int bgi_task_may_try(const char *function, bgi_waiter **waiter)
+{
+    int r = bgi_task_waiter(function, waiter);
+    if (bgi_likely(*waiter != NULL)) {
+        bgi_wait_point(*waiter);
+    }
+    return r;
 }
 
 /* The beginning of what never waits: in the deterministic mode others may go on first. */

@@ -337,6 +337,41 @@ Test(sockets, a_cancelled_wait_takes_nothing)
     in_all_modes(cancel_it);
 }
 
+/* ---- a task that is to end ---- */
+
+static int last_words(void *arg)
+{
+    const int *fd = arg;
+    char c = 0;
+    cr_expect_eq(bg_fd_send(fd[0], "1", 1, MSG_DONTWAIT), 1);
+    (void)bg_cancel(bg_self());
+    cr_expect_eq(bg_fd_send(fd[0], "2", 1, 0), -ECANCELED);
+    cr_expect_eq(bg_fd_send(fd[0], "3", 1, MSG_DONTWAIT), 1);
+    cr_expect_eq(bg_fd_recv(fd[1], &c, 1, 0), -ECANCELED);
+    cr_expect_eq(bg_fd_recv(fd[1], &c, 1, MSG_DONTWAIT), 1);
+    cr_expect_eq(c, '1');
+    cr_expect_eq(bg_fd_recv(fd[1], &c, 1, MSG_DONTWAIT), 1);
+    cr_expect_eq(c, '3');
+    cr_expect_eq(bg_fd_recv(fd[1], &c, 1, MSG_DONTWAIT), -EAGAIN);
+    return bg_cancelled();
+}
+
+static int main_last_words(void *arg)
+{
+    int fd[2];
+    (void)arg;
+    cr_expect_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd), 0);
+    cr_expect_eq(bg_await(bg_spawn(last_words, fd)), -ECANCELED);
+    cr_expect_eq(bg_fd_close(fd[0]), 0);
+    cr_expect_eq(bg_fd_close(fd[1]), 0);
+    return 0;
+}
+
+Test(sockets, what_does_not_wait_is_not_cancelled)
+{
+    cr_assert_eq(bg_run(main_last_words, NULL), 0);
+}
+
 /* ---- datagrams, descriptors ---- */
 
 static int datagrams(void *arg)
