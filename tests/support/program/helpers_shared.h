@@ -1,7 +1,7 @@
 /*
  * Helpers (helpers_types.h): what tasks share, by number. The interpreter and printed programs have
  * an array of each that is used: locks[LOCKS], bells[BELLS], signs[SIGNS + 1], chans[CHANS],
- * futures[FUTURES]; and `blocked`.
+ * wires[WIRES], futures[FUTURES]; and `blocked`.
  *
  * A field that is no word is written by who holds the lock beside it, or before what makes it
  * known: that no other reads it meanwhile is one of the things that the thread sanitizer sees.
@@ -80,6 +80,15 @@ struct chan {
     word seen[SEEN]; /* receiver, sender, the latest ticket */
     bg_chan *pool;
     int holder[CHANS]; /* of a token, and 1 */
+};
+
+/*@ wire_types: chan_types */
+enum { WIRES = 2 };
+
+/* A pair of sockets that keep messages apart, and what went through it. */
+struct wire {
+    int end[2];
+    struct chan seen;
 };
 
 /*@ blocked_types: types */

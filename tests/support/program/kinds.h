@@ -62,6 +62,7 @@ struct bgp_kind {
     X(ring) X(silence) X(hear) X(count_down) X(wait_latch) X(meet) X(give) X(take) X(wait_sign)            \
     X(put) X(get) X(close_chan) X(token) X(relay)                                            \
     X(choose) X(merge) X(scatter) X(block) X(block_here) X(loop) X(forks)          \
+    X(mail) X(fetch) X(listen)                                                                 \
     X(settle) X(expect)
 /* clang-format on */
 

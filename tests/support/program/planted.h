@@ -12,6 +12,7 @@
 #define BGP_PLANTED 1
 
 #include <brigade.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -57,6 +58,10 @@ enum bgp_planted {
     PLANTED_NO_VALUE,      /* the second wait for a future does not wait */
     PLANTED_LOST_PART,     /* the last part of the second loop is left out */
     PLANTED_JOINED_TWICE,  /* what the third join gives is that of the one before */
+    PLANTED_LOST_MESSAGE,  /* the second message that is sent is lost */
+    PLANTED_LATE_MESSAGE,  /* what was not sent, since the sender was to end, is sent */
+    PLANTED_LOST_BYTE,     /* the third read leaves a byte out */
+    PLANTED_EARLY_END,     /* the second read finds an end */
     PLANTED_LEAK,          /* a descriptor stays open */
     PLANTED_ALL
 };
@@ -375,6 +380,24 @@ static inline int bgp_planted_parallel_for(size_t begin, size_t end, bg_range_fn
     return bg_parallel_for_opts(begin, end - less, body, ctx, options);
 }
 
+static inline ssize_t bgp_planted_fd_send(int fd, const void *bytes, size_t size, int flags)
+{
+    if (bgp_strikes(PLANTED_LOST_MESSAGE, 2)) {
+        return (ssize_t)size;
+    }
+    ssize_t r = bg_fd_send(fd, bytes, size, flags);
+    if (r < 0 && r != -EAGAIN && bgp_planted == PLANTED_LATE_MESSAGE) {
+        (void)bg_fd_send(fd, bytes, size, MSG_DONTWAIT);
+    }
+    return r;
+}
+
+static inline ssize_t bgp_planted_read(int fd, void *bytes, size_t size)
+{
+    ssize_t r = bgp_strikes(PLANTED_EARLY_END, 2) ? 0 : bg_read(fd, bytes, size);
+    return r > 1 && bgp_strikes(PLANTED_LOST_BYTE, 3) ? r - 1 : r;
+}
+
 static inline int bgp_planted_join(bg_fork_frame *frame)
 {
     int before = bgp_planted_inside;
@@ -417,5 +440,7 @@ static inline int bgp_planted_join(bg_fork_frame *frame)
 #define bg_future_wait bgp_planted_future_wait
 #define bg_parallel_for_opts bgp_planted_parallel_for
 #define bg_join bgp_planted_join
+#define bg_fd_send bgp_planted_fd_send
+#define bg_read bgp_planted_read
 
 #endif

@@ -31,15 +31,16 @@ TEXT(shared, "helpers_shared.h");
 TEXT(lock, "helpers_lock.h");
 TEXT(bell, "helpers_bell.h");
 TEXT(chan, "helpers_chan.h");
+TEXT(wire, "helpers_wire.h");
 TEXT(select, "helpers_select.h");
 TEXT(block, "helpers_block.h");
 TEXT(future, "helpers_future.h");
 TEXT(parallel, "helpers_parallel.h");
 
 static const char *const helpers[] = {
-    bgp_text_types,  bgp_text_task,   bgp_text_time,    bgp_text_scope, bgp_text_group,
-    bgp_text_shared, bgp_text_lock,   bgp_text_bell,    bgp_text_chan,  bgp_text_select,
-    bgp_text_block,  bgp_text_future, bgp_text_parallel};
+    bgp_text_types,  bgp_text_task,  bgp_text_time,   bgp_text_scope,   bgp_text_group,
+    bgp_text_shared, bgp_text_lock,  bgp_text_bell,   bgp_text_chan,    bgp_text_select,
+    bgp_text_wire,   bgp_text_block, bgp_text_future, bgp_text_parallel};
 
 /* What is shared: the section that says what it is, and what comes behind that; it is made and
  * looked at by begin_<name> and finish_<name>, where there are such. */
@@ -50,6 +51,7 @@ static const struct shared {
     {"bells", "bell_types", "static struct bell bells[BELLS];\n\n"},
     {"signs", "sign_types", "static struct sign signs[SIGNS + 1];\n\n"},
     {"chans", "chan_types", "static struct chan chans[CHANS];\n\n"},
+    {"wires", "wire_types", "static struct wire wires[WIRES];\n\n"},
     {"futures", "future_types", "static struct future futures[FUTURES];\n\n"},
     {"blocked", "blocked_types", "static struct blocked blocked;\n\n"},
 };

@@ -8,9 +8,12 @@
 
 #include "base/atomic.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 typedef bgi_atomic word;
 typedef bgi_word word_value;
@@ -59,6 +62,7 @@ struct bgp_world {
     struct lock lock[LOCKS];
     struct bell bell[BELLS];
     struct chan chan[CHANS];
+    struct wire wire[WIRES];
     struct blocked blocked_calls;
     struct future future[FUTURES];
     size_t task_room, call_room, timer_room, group_room, sign_room;
@@ -77,6 +81,7 @@ extern struct bgp_world bgp_world;
 #define locks bgp_world.lock
 #define bells bgp_world.bell
 #define chans bgp_world.chan
+#define wires bgp_world.wire
 #define futures bgp_world.future
 #define blocked bgp_world.blocked_calls
 #define leaving bgp_world.leaving
