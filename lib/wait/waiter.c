@@ -91,8 +91,8 @@ void bgi_waiter_await_signal(bgi_waiter *w)
     bgi_suspend(commit_shielded, w);
 }
 
-/* A thread's word `woken`: not yet, or asleep until then; the waker adds 1. */
-enum { AWAKE = 0, ASLEEP = 2 };
+/* A thread's word `woken`. */
+enum { AWAKE, WOKEN, ASLEEP };
 
 /* How often a thread looks before it sleeps, some microseconds in all. To put it to sleep and wake
  * it takes two system calls and, on an idle core, many microseconds more. */
@@ -106,7 +106,8 @@ static bgi_item *wake_thread(bgi_waiter *w, bgi_sched *here)
 {
     (void)here;
     bgi_thread_waiter *t = BGI_CONTAINER_OF(w, bgi_thread_waiter, waiter);
-    if (bgi_fetch_add(&t->woken, 1) == ASLEEP) {
+    if (bgi_cas_fetch_release(&t->woken, AWAKE, WOKEN) == ASLEEP) {
+        bgi_store_release(&t->woken, WOKEN);
         /* The thread may be gone by now; a wake-up of whatever lies there harms nobody. */
         (void)bgi_futex_wake(&t->woken, 1);
     }

@@ -218,8 +218,8 @@ typedef struct bgi_thread_waiter {
     bgi_waiter waiter;
     /*
      * A futex.
-     *   0 -> 2          the thread, which then sleeps (relaxed)
-     *   0 -> 1, 2 -> 3  the waker (release) -> the thread (acquire); who finds 2 wakes the futex
+     *   0 -> 2     the thread, which then sleeps (relaxed)
+     *   0, 2 -> 1  the waker (release) -> the thread (acquire); who finds 2 wakes the futex
      */
     bgi_atomic woken;
 } bgi_thread_waiter;
