@@ -94,7 +94,8 @@ typedef struct bg_serve_options {
  * to end. Then nothing more is accepted, handlers may go on for .drain (BG_FOREVER: as long as they
  * like, or until the caller is cancelled), and those that have not returned by then are cancelled
  * and waited for. listen_fd stays the caller's: when the caller is cancelled, connections queue up
- * there until it is closed.
+ * there until it is closed. While .limit is reached a close is noticed when a connection ends, or
+ * within 100 ms.
  *
  * A handler that fails ends its own connection only. A negative result, but for -ECANCELED, is told
  * to .failed, else to the hook of bg_set_failure_hook(), under the name "bg_serve".

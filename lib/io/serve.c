@@ -1,11 +1,14 @@
 /*
  * Servers: connections are accepted one after another, each is served by a task of a group.
  *
- * `slots`, of a server with a limit: a permit for each connection more that may be: taken before
- * accept, given by the end of the task. `live` counts the tasks. Every end sets `ended`, for which
- * a server waits that has no descriptors left, and one that drains; it clears it before it looks.
- * The words are the server's, on its stack: a task's last access to them is the set of `ended`, and
- * the group is closed after that.
+ * `live` counts the tasks. Every end sets `ended`, for which a server waits that has reached its
+ * limit, or has no descriptors left, and one that drains; it clears it before it looks. The words
+ * are the server's, on its stack: a task's last access to them is the set of `ended`, and the group
+ * is closed after that.
+ *
+ * Nobody sets `ended` when the listener is closed, or the runtime ends: who waits for it looks for
+ * that once in a SLICE. (A semaphore of places would be waited for in vain: a server that is full
+ * of connections that stay would never learn that it is to end.)
  *
  * A task that is cancelled before it has begun never runs, and nobody would close its connection:
  * so each has a record, `begun`: 0 -> 1 by the task when it has taken the descriptor over
@@ -14,7 +17,9 @@
  * closes the connections of the others. Only the end of the runtime cancels single tasks: who
  * drains then looks for that, since `live` will not become 0.
  *
- * Partners: live: the fetch-and-sub at a task's end (release) -> the load of who drains (acquire).
+ * Partners: live: the fetch-and-sub at a task's end (release) -> the load of who wants a place
+ * (acquire): what a handler did is seen by the one that comes into its place. Who drains reads the
+ * number alone, as all see by the join what was done before.
  */
 #include "io/net.h"
 
@@ -43,7 +48,6 @@ typedef struct server {
     void *arg;
     const bg_serve_options *options;
     bg_group_t group;
-    bg_sem slots;
     bg_event ended;
     bgi_atomic live;
     struct connection *first, **last; /* handed over; the owner's alone */
@@ -57,7 +61,7 @@ typedef struct connection {
     bgi_atomic begun;
 } connection;
 
-#define DRAIN_SLICE (100 * BG_MS)
+#define SLICE (100 * BG_MS)
 
 static void tell_failure(const server *s, int result)
 {
@@ -70,9 +74,6 @@ static void tell_failure(const server *s, int result)
 
 static void one_less(server *s)
 {
-    if (s->options->limit != 0) {
-        (void)bg_sem_release(&s->slots);
-    }
     (void)bgi_fetch_sub(&s->live, 1);
     (void)bg_event_set(&s->ended);
 }
@@ -95,6 +96,16 @@ static int serve_one(void *arg)
     return 0;
 }
 
+/* Waits until one has ended since `ended` was cleared, for so long at most: 0, or why not. */
+static int wait_for_an_end(server *s, bg_duration most)
+{
+    int r = 0;
+    bg_timeout (most) {
+        r = bg_event_wait(&s->ended);
+    }
+    return r == -ETIMEDOUT && bg_timed_out() ? bg_cancelled() : r;
+}
+
 /* ---- accepting ---- */
 
 BGI_NOINLINE static int is_open(int fd)
@@ -105,12 +116,9 @@ BGI_NOINLINE static int is_open(int fd)
 /* Waits until there may be room for another connection. */
 static int wait_for_room(server *s)
 {
-    int r = 0;
-    bg_timeout (s->pause) {
-        r = bg_event_wait(&s->ended);
-    }
-    s->pause = s->pause * 2 < LONGEST_PAUSE ? s->pause * 2 : LONGEST_PAUSE;
-    return r == -ETIMEDOUT && bg_timed_out() ? bg_cancelled() : r;
+    bg_duration pause = s->pause;
+    s->pause = pause * 2 < LONGEST_PAUSE ? pause * 2 : LONGEST_PAUSE;
+    return wait_for_an_end(s, pause);
 }
 
 /* Whether the next attempt may go better: there is no room, or it concerns one connection only:
@@ -156,7 +164,7 @@ static void free_all(server *s)
     while (s->first != NULL) {
         connection *c = s->first;
         s->first = c->next;
-        if (bgi_load_acquire(&c->begun) == 0) {
+        if (bgi_load(&c->begun) == 0) {
             (void)bg_fd_close(c->fd);
         }
         bgi_free(c);
@@ -176,10 +184,10 @@ static int hand_over(server *s, int fd)
     if (c != NULL) {
         c->server = s;
         c->fd = fd;
-        (void)bgi_fetch_add(&s->live, 1);
+        (void)bgi_fetch_add_relaxed(&s->live, 1);
         r = bg_group_spawn_opts(&s->group, serve_one, c, &o);
         if (r < 0) {
-            (void)bgi_fetch_sub(&s->live, 1);
+            (void)bgi_fetch_add_relaxed(&s->live, (bgi_word)0 - 1);
         }
     }
     if (r < 0) {
@@ -193,21 +201,36 @@ static int hand_over(server *s, int fd)
     return 0;
 }
 
+/* Waits until there may be one more: 0; why not, 1: closed. */
+static int wait_for_a_place(server *s)
+{
+    for (;;) {
+        (void)bg_event_clear(&s->ended); /* who ends from now on is not missed */
+        if (bgi_fd_generation(s->fd) != s->generation) {
+            return 1;
+        }
+        if (s->options->limit == 0 || bgi_load_acquire(&s->live) < s->options->limit) {
+            return 0;
+        }
+        int r = wait_for_an_end(s, SLICE);
+        if (r != 0) {
+            return r;
+        }
+    }
+}
+
 /* One connection more, or a reason to go on without: 0; else why it ends, 1: closed. */
 static int accept_one(server *s)
 {
-    (void)bg_event_clear(&s->ended); /* who ends from now on is not missed */
-    if (bgi_fd_generation(s->fd) != s->generation) {
-        return 1;
+    int r = wait_for_a_place(s);
+    if (r != 0) {
+        return r;
     }
     int fd = bg_accept(s->fd, NULL, NULL);
-    int r = fd < 0 ? fd : hand_over(s, fd);
+    r = fd < 0 ? fd : hand_over(s, fd);
     if (r >= 0) {
         s->pause = FIRST_PAUSE;
         return 0;
-    }
-    if (s->options->limit != 0) {
-        (void)bg_sem_release(&s->slots);
     }
     if (r == -EBADF && bgi_fd_generation(s->fd) != s->generation) {
         return 1;
@@ -219,10 +242,7 @@ static int accept_all(server *s)
 {
     int r = 0;
     while (r == 0) {
-        if (s->options->limit != 0) {
-            r = bg_sem_acquire(&s->slots);
-        }
-        r = r == 0 ? accept_one(s) : r;
+        r = accept_one(s);
     }
     return r == 1 ? 0 : r;
 }
@@ -235,13 +255,10 @@ static int wait_until_idle(server *s, const bg_runtime *rt)
     int r = 0;
     while (r == 0 && bgi_load(&rt->stopping) == 0) {
         (void)bg_event_clear(&s->ended);
-        if (bgi_load_acquire(&s->live) == 0) {
+        if (bgi_load(&s->live) == 0) {
             break;
         }
-        bg_timeout (DRAIN_SLICE) {
-            r = bg_event_wait(&s->ended);
-        }
-        r = r == -ETIMEDOUT && bg_timed_out() ? bg_cancelled() : r;
+        r = wait_for_an_end(s, SLICE);
     }
     return r;
 }
@@ -297,7 +314,7 @@ int bg_serve_opts(int listen_fd, bg_handler handler, void *arg, const bg_serve_o
         return -EPERM;
     }
     o = o == NULL ? &none : o;
-    if (o->size < sizeof *o || handler == NULL || o->limit > BG_SEM_MAX || o->drain < 0) {
+    if (o->size < sizeof *o || handler == NULL || o->drain < 0) {
         return -EINVAL;
     }
     server s = {
@@ -306,7 +323,6 @@ int bg_serve_opts(int listen_fd, bg_handler handler, void *arg, const bg_serve_o
     if (r < 0) {
         return r;
     }
-    (void)bg_sem_init(&s.slots, (int)o->limit);
     bg_event_init(&s.ended);
     s.last = &s.first;
     r = bg_group_open(&s.group, .keep_going = 1);

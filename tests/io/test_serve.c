@@ -234,13 +234,14 @@ enum { BY_CANCEL = 1, BY_CLOSE = 2, LET_GO = 4 };
 struct ending {
     int how;
     bg_duration drain;
+    size_t limit;
 };
 
 static int main_ending(void *arg)
 {
     const struct ending *e = arg;
     char port[16], c;
-    struct setting s = {.handler = waiting, .options = {.drain = e->drain}};
+    struct setting s = {.handler = waiting, .options = {.drain = e->drain, .limit = e->limit}};
     bg_event_init(&go_on);
     bg_event_init(&within);
     bgi_store(&ended_by, 0);
@@ -271,12 +272,17 @@ static int main_ending(void *arg)
 
 Test(serve, it_ends)
 {
-    static const struct ending all[] = {{BY_CANCEL, 0},
-                                        {BY_CLOSE, 0},
-                                        {BY_CANCEL, 5 * BG_MS},
-                                        {BY_CLOSE, 5 * BG_MS},
-                                        {BY_CANCEL | LET_GO, BG_FOREVER},
-                                        {BY_CLOSE | LET_GO, BG_FOREVER}};
+    static const struct ending all[] = {{BY_CANCEL, 0, 0},
+                                        {BY_CLOSE, 0, 0},
+                                        {BY_CANCEL, 5 * BG_MS, 0},
+                                        {BY_CLOSE, 5 * BG_MS, 0},
+                                        {BY_CANCEL | LET_GO, BG_FOREVER, 0},
+                                        {BY_CLOSE | LET_GO, BG_FOREVER, 0},
+                                        /* full: */
+                                        {BY_CANCEL, 0, 1},
+                                        {BY_CLOSE, 0, 1},
+                                        {BY_CLOSE, 5 * BG_MS, 1},
+                                        {BY_CLOSE | LET_GO, BG_FOREVER, 1}};
     int before = open_descriptors();
     for (size_t i = 0; i < BGI_ARRAY_LEN(all); i++) {
         EACH_WORKER_COUNT(w)
