@@ -212,10 +212,15 @@ MC_MODEL(polled, .name = "ready/event_and_poll", .says = "an event reaches who p
 
 /* ---- the end ---- */
 
+int serve_model_getfd(int fd);
+
 /* What a runtime finds out about a number: as long as it is open, a pipe. */
 int __wrap_fcntl(int fd, int command, ...);
 int __wrap_fcntl(int fd, int command, ...)
 {
+    if (command == F_GETFD) {
+        return serve_model_getfd(fd);
+    }
     mc_assert(fd == FD && command == F_GETFL);
     if (is_known && bgi_load(&is_open)) {
         return O_NONBLOCK;
