@@ -383,6 +383,94 @@ Test(serve, the_runtime_ends)
     cr_assert_eq(open_descriptors(), before);
 }
 
+/* ---- in any order ---- */
+
+/* Every third connection stays until it is cancelled. */
+static int some_stay(int fd, void *arg)
+{
+    bg_event never = BG_EVENT_INIT;
+    size_t limit = *(size_t *)arg;
+    (void)fd;
+    bgi_word now = bgi_fetch_add(&at_once, 1) + 1;
+    CHECK(limit == 0 || now <= limit);
+    int r = 0;
+    if (bgi_fetch_add(&served, 1) % 3 == 2) {
+        r = bg_event_wait(&never);
+    } else {
+        bg_yield();
+    }
+    (void)bgi_fetch_sub(&at_once, 1);
+    return r;
+}
+
+static int comes_and_leaves(void *arg)
+{
+    char c;
+    int fd = bg_tcp_connect("127.0.0.1", arg);
+    if (fd < 0) {
+        CHECK(fd == -ECONNREFUSED || fd == -ECONNRESET);
+        return 0;
+    }
+    ssize_t r = bg_read(fd, &c, 1);
+    CHECK(r == 0 || r == -ECONNRESET);
+    return bg_fd_close(fd);
+}
+
+static int begin_to_serve(void *arg)
+{
+    (void)bg_event_set(&within);
+    return serve(arg);
+}
+
+/* By the seed: the limit, how long it drains, when it ends, and by what. */
+static int main_any_order(void *arg)
+{
+    static const bg_duration drains[] = {0, BG_MS, BG_S};
+    uint64_t seed = bg_seed();
+    size_t limit = (size_t)(seed % 3);
+    char port[16];
+    bg_task *t[5];
+    (void)arg;
+    struct setting s = {
+        .handler = some_stay,
+        .arg = &limit,
+        .options = {.limit = limit, .drain = drains[seed / 3 % BGI_ARRAY_LEN(drains)]}};
+    s.listener = bg_tcp_listen("127.0.0.1", "0", 0);
+    (void)port_text(s.listener, port);
+    bgi_store(&at_once, 0);
+    bgi_store(&served, 0);
+    bg_event_init(&within);
+    bg_task *server = bg_spawn(begin_to_serve, &s);
+    for (size_t i = 0; i < BGI_ARRAY_LEN(t); i++) {
+        t[i] = bg_spawn(comes_and_leaves, port);
+    }
+    CHECK(bg_event_wait(&within) == 0); /* or the number would be somebody else's */
+    for (uint64_t i = seed / 9 % 40; i > 0; i--) {
+        bg_yield();
+    }
+    int cancelled = seed % 2 == 0;
+    if (cancelled) {
+        CHECK(bg_cancel(server) == 0);
+    } else {
+        CHECK(bg_fd_close(s.listener) == 0);
+    }
+    int r = bg_await(server);
+    CHECK(r == (cancelled ? -ECANCELED : 0));
+    CHECK(bgi_load(&at_once) == 0);
+    if (cancelled) {
+        CHECK(bg_fd_close(s.listener) == 0); /* those that were not accepted are reset */
+    }
+    return bg_gather_all(t, BGI_ARRAY_LEN(t), NULL);
+}
+
+Test(serve, in_any_order)
+{
+    int before = open_descriptors();
+    cr_assert_eq(bg_explore(main_any_order, NULL, .seeds = MANY(720)), 0);
+    NO_CHECK_FAILED();
+    cr_assert_eq(open_descriptors(), before);
+}
+
 /* ---- what is scarce ---- */
 
 enum { CROWD = 8, ROOM = 2 };
