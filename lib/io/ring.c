@@ -169,6 +169,7 @@ int bgi_ring_has_work(const bgi_ring *r)
 {
     const struct io_uring_cq *cq = &r->u.cq;
     return io_uring_smp_load_acquire(cq->khead) != io_uring_smp_load_acquire(cq->ktail) ||
+           io_uring_smp_load_acquire(r->u.sq.khead) != io_uring_smp_load_acquire(r->u.sq.ktail) ||
            (IO_URING_READ_ONCE(*r->u.sq.kflags) & (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN)) != 0;
 }
 

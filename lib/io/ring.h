@@ -55,7 +55,8 @@ unsigned bgi_ring_left(const bgi_ring *r, unsigned last);
 /* Outside: submits, and waits for a completion if `wait`, at most for `timeout` (NULL: no end). */
 void bgi_ring_call(bgi_ring *r, unsigned submit, int wait, struct __kernel_timespec *timeout);
 
-/* Whether the kernel has something for a call without wait to finish, or completions are there. */
+/* Whether the kernel has something for a call without wait to finish, or has refused entries, or
+ * completions are there. */
 int bgi_ring_has_work(const bgi_ring *r);
 
 typedef struct bgi_completion {

@@ -21,6 +21,12 @@
  * sees the new generation. What was queued is submitted with the closer's entry at the latest,
  * while the number still means what it did.
  *
+ * Refusals. The kernel takes no entries while its queue of completions is full, or memory is short.
+ * Who needs an entry then, or has to know that the kernel has it, takes what is there off the ring,
+ * whoever's ring it is: its worker may wait for a lock that the other holds (a closer has one), or
+ * be another that stands before a full ring. What a worker's own calls leave is submitted when it
+ * next looks around, or sleeps.
+ *
  * Without support for a call there is readiness: an operation that waits for it, and then the call.
  * So it is with descriptors that are O_NONBLOCK already, for which some operations do not wait.
  */
@@ -53,15 +59,24 @@ static char bell_data, no_data;
 
 /* ---- ports ---- */
 
-static void watch_bell(bgi_port *p, int own)
+static struct io_uring_sqe *new_entry(bgi_port *p, bgi_worker *w, int own, int *how);
+static void submit_up_to(bgi_port *p, bgi_worker *w, int own, unsigned last);
+
+/* Not by the worker: it may be about to sleep, with the entry not submitted yet. */
+static void watch_bell(bgi_port *p, bgi_worker *w, int own)
 {
     int how = bgi_ring_enter(p->ring, own);
-    struct io_uring_sqe *e = bgi_ring_entry(p->ring);
-    if (e != NULL) {
-        io_uring_prep_poll_multishot(e, p->bell, POLLIN);
-        io_uring_sqe_set_data(e, &bell_data);
+    struct io_uring_sqe *e = new_entry(p, w, own, &how);
+    io_uring_prep_poll_multishot(e, p->bell, POLLIN);
+    io_uring_sqe_set_data(e, &bell_data);
+    if (bgi_unlikely(!own)) {
+        (void)bgi_ring_flush(p->ring);
     }
+    unsigned last = bgi_ring_last(p->ring);
     bgi_ring_leave(p->ring, own, how);
+    if (bgi_unlikely(!own)) {
+        submit_up_to(p, w, own, last);
+    }
 }
 
 static int open_port(bgi_port *p)
@@ -77,7 +92,7 @@ static int open_port(bgi_port *p)
         return r;
     }
     p->bell = bell;
-    watch_bell(p, 1);
+    watch_bell(p, NULL, 1); /* there is room */
     bgi_store_release(&p->open, 1);
     bgi_fence_full(); /* partner: the closer's: it sees the port, or the operation the generation */
     return 0;
@@ -96,10 +111,10 @@ static int is_operation(const bgi_completion *c)
     return c->data != &bell_data && c->data != &no_data;
 }
 
-static void bell_rang(bgi_port *p, const bgi_completion *c, int own)
+static void bell_rang(bgi_port *p, const bgi_completion *c, bgi_worker *w, int own)
 {
-    if ((c->flags & IORING_CQE_F_MORE) == 0) {
-        watch_bell(p, own);
+    if (bgi_unlikely((c->flags & IORING_CQE_F_MORE) == 0)) {
+        watch_bell(p, w, own); /* the kernel has ended the poll: there was no room to tell of it */
     }
     if (!own) {
         (void)eventfd_write(p->bell, 1); /* its worker may be about to sleep */
@@ -119,21 +134,25 @@ static size_t complete(bgi_port *p, const bgi_completion *c, unsigned n, bgi_wor
             op->result = c[i].result;
             __builtin_prefetch(op->waiter, 1);
         } else if (c[i].data == &bell_data) {
-            bell_rang(p, &c[i], own);
+            bell_rang(p, &c[i], w, own);
         }
     }
     bgi_fifo_init(&woken);
     for (unsigned i = 0; i < n; i++) {
         if (is_operation(&c[i])) {
-            const operation *op = c[i].data;
-            bgi_ready_signal(op->waiter, w, &woken);
+            bgi_waiter *waiter = ((const operation *)c[i].data)->waiter;
+            if (bgi_likely(w != NULL)) {
+                bgi_ready_signal(waiter, w, &woken);
+            } else if (bgi_waiter_signal(waiter)) {
+                bgi_waiter_wake(waiter);
+            }
         }
     }
-    return bgi_push_woken(w, &woken);
+    return bgi_likely(w != NULL) ? bgi_push_woken(w, &woken) : 0;
 }
 
 /* What is there now and the queue has room for, or all, to the run queue of w, whose thread this
- * is.
+ * is. All may be taken with w NULL: on a thread that is no worker of the runtime.
  */
 static size_t reap(bgi_port *p, bgi_worker *w, int own, int all)
 {
@@ -285,20 +304,37 @@ static void prepare(struct io_uring_sqe *e, const bgi_call *c, int events, struc
     }
 }
 
-/* Inside the ring, which is left and entered again when there is no room for another entry: the
- * kernel takes none while its queue of completions is full, or memory is short. */
+/* The kernel refuses: what is there is taken, in the run queue there is room or not. */
+static void make_room(bgi_port *p, bgi_worker *w, int own)
+{
+    (void)reap(p, w, own, 1);
+    (void)sched_yield();
+}
+
+/* Inside the ring, which is left and entered again when there is no room for another entry. w: the
+ * running worker if it is the runtime's, else NULL. */
 static struct io_uring_sqe *new_entry(bgi_port *p, bgi_worker *w, int own, int *how)
 {
     struct io_uring_sqe *e;
     while (bgi_unlikely((e = bgi_ring_entry(p->ring)) == NULL)) {
         bgi_ring_leave(p->ring, own, *how);
-        if (own) {
-            (void)reap(p, w, 1, 1); /* room or not: without this it would wait for ever */
-        }
-        (void)sched_yield();
+        make_room(p, w, own);
         *how = bgi_ring_enter(p->ring, own);
     }
     return e;
+}
+
+/* Outside: the kernel has all up to `last` when it returns. */
+static void submit_up_to(bgi_port *p, bgi_worker *w, int own, unsigned last)
+{
+    unsigned n = bgi_ring_left(p->ring, last);
+    while (n != 0) {
+        bgi_ring_call(p->ring, n, 0, NULL);
+        n = bgi_ring_left(p->ring, last);
+        if (bgi_unlikely(n != 0)) {
+            make_room(p, w, own);
+        }
+    }
 }
 
 /* Queues it in the ring of this worker: 0, or it is not queued. */
@@ -325,11 +361,15 @@ static int queue(bgi_io *io, const bgi_fd *entry, const bgi_call *c, int events,
         io_uring_sqe_set_data(e, op);
         bgi_store(&p->watched, bgi_load(&p->watched) + 1);
     }
-    unsigned n = bgi_likely(own) ? 0 : bgi_ring_flush(p->ring);
+    unsigned last = 0;
+    if (bgi_unlikely(!own)) {
+        (void)bgi_ring_flush(p->ring);
+        last = bgi_ring_last(p->ring);
+    }
     bgi_ring_leave(p->ring, own, how);
     op->port = p;
     if (bgi_unlikely(!own)) {
-        bgi_ring_call(p->ring, n, 0, NULL);
+        submit_up_to(p, w, 0, last);
         bgi_wake_worker(&w->sched->worker[index]);
         return r;
     }
@@ -344,7 +384,8 @@ static int queue(bgi_io *io, const bgi_fd *entry, const bgi_call *c, int events,
 static void cancel_on(bgi_io *io, bgi_port *p, operation *op, int fd)
 {
     bgi_worker *w = bgi_worker_self();
-    int own = w != NULL && w->sched->driver == &io->driver && p == bgi_port_of(io, w);
+    w = w != NULL && w->sched->driver == &io->driver ? w : NULL;
+    int own = w != NULL && p == bgi_port_of(io, w);
     int how = bgi_ring_enter(p->ring, own);
     struct io_uring_sqe *e = new_entry(p, w, own, &how);
     if (op != NULL) {
@@ -353,18 +394,11 @@ static void cancel_on(bgi_io *io, bgi_port *p, operation *op, int fd)
         io_uring_prep_cancel_fd(e, fd, IORING_ASYNC_CANCEL_ALL);
     }
     io_uring_sqe_set_data(e, &no_data);
-    unsigned n = bgi_ring_flush(p->ring);
+    (void)bgi_ring_flush(p->ring);
     unsigned last = bgi_ring_last(p->ring);
     bgi_ring_leave(p->ring, own, how);
-    bgi_ring_call(p->ring, n, 0, NULL);
-    /* A number must not be closed before the kernel has seen this; and it may refuse, as above. */
-    while (bgi_unlikely(op == NULL && (n = bgi_ring_left(p->ring, last)) != 0)) {
-        if (own) {
-            (void)reap(p, w, 1, 1);
-        }
-        (void)sched_yield();
-        bgi_ring_call(p->ring, n, 0, NULL);
-    }
+    /* A number must not be closed before the kernel has seen this; another's worker may sleep. */
+    submit_up_to(p, w, own, last);
 }
 
 static void unwatch(bgi_io *io, bgi_fd *e, int fd)
