@@ -28,8 +28,9 @@ enum bgi_fault_kind {
     BGI_FAULT_SIGACTION = 2048, /* EINVAL */
     BGI_FAULT_OPEN = 4096,      /* open, fopen: EMFILE */
 
-    BGI_FAULT_IO = 8192,      /* calls on descriptors; EIO */
-    BGI_FAULT_PWAIT2 = 16384, /* epoll_pwait2; ENOSYS */
+    BGI_FAULT_IO = 8192,       /* calls on descriptors; EIO */
+    BGI_FAULT_PWAIT2 = 16384,  /* epoll_pwait2; ENOSYS */
+    BGI_FAULT_OPENSSL = 32768, /* OpenSSL's memory, where a test has taken it over (tls/calls.h) */
 
     BGI_FAULT_FOREVER = 256, /* a flag: the nth call fails, and each one after it */
 };
