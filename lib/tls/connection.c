@@ -150,26 +150,29 @@ static int flush(bgi_tls *t)
     return r;
 }
 
-/* Sends what can be sent at once. */
-static void send_some(bgi_tls *t)
+/* Sends what can be sent at once. 0: that was all. */
+static int send_some(bgi_tls *t)
 {
-    if (bg_mutex_try_lock(&t->sending) == 0) {
-        (void)send_all(t, MSG_DONTWAIT);
+    int r = bg_mutex_try_lock(&t->sending);
+    if (r == 0) {
+        r = send_all(t, MSG_DONTWAIT);
         (void)bg_mutex_unlock(&t->sending);
     }
+    return r;
 }
 
 /* The same for one who is to end: calls that do not wait fail for him, too, outside of a shield. */
-static void send_last(bgi_tls *t)
+static int send_last(bgi_tls *t)
 {
     if (bg_self() == NULL) {
-        send_some(t);
-        return;
+        return send_some(t);
     }
+    int r = 0;
     bg_shield
     {
-        send_some(t);
+        r = send_some(t);
     }
+    return r;
 }
 
 /* ---- receiving ---- */
@@ -231,7 +234,7 @@ static ssize_t tls_read(void *self, void *buffer, size_t size)
         int answers = BIO_pending(t->out) != 0;
         (void)bg_mutex_unlock(&t->using);
         if (answers) {
-            send_some(t);
+            (void)send_some(t);
         }
         if (n != 0) {
             return (ssize_t)n;
@@ -311,34 +314,36 @@ static int tls_shutdown(void *self)
     return r != 0 ? r : flush(t);
 }
 
-/* Says goodbye, if that is true. What can only wait waits as long as the caller may. */
-static void part(bgi_tls *t)
+/* Says goodbye, if that is true. What can only wait waits as long as the caller may. A failure that
+ * has been told before is none, nor that nobody is there to hear it. */
+static int say_goodbye(bgi_tls *t)
 {
-    if (!t->cut && bg_mutex_try_lock(&t->using) == 0) {
-        int r = notify(t);
-        (void)bg_mutex_unlock(&t->using);
-        send_last(t);
-        if (r == 0) {
-            (void)flush(t);
-        }
+    if (t->cut || bg_mutex_try_lock(&t->using) != 0) {
+        return 0;
     }
-    if (bg_self() == NULL) {
-        drop_received(t);
-        return;
+    int before = t->failed, r = notify(t);
+    (void)bg_mutex_unlock(&t->using);
+    if (send_last(t) != 0 && r == 0) {
+        r = flush(t);
     }
-    bg_shield
-    {
-        drop_received(t);
-    }
+    return before != 0 || r == -EPIPE || r == -ECONNRESET ? 0 : r;
 }
 
 static int tls_close(void *self)
 {
     bgi_tls *t = self;
-    int fd = t->fd;
-    part(t);
+    int fd = t->fd, r = say_goodbye(t);
+    if (bg_self() == NULL) {
+        drop_received(t);
+    } else {
+        bg_shield
+        {
+            drop_received(t);
+        }
+    }
     bgi_tls_free(t);
-    return bg_fd_close(fd);
+    int closed = bg_fd_close(fd);
+    return closed != 0 ? closed : r;
 }
 
 static int tls_fd(void *self)

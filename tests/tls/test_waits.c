@@ -199,3 +199,47 @@ Test(tls_waits, a_handshake_that_was_cut_is_refused)
     RUN(main_again, NULL, .seed = 5);
     end();
 }
+
+/* ---- ends ---- */
+
+static int close_it(void *arg)
+{
+    return bg_stream_close(arg);
+}
+
+/* There is no room for the goodbye: the close says that it has not been said. */
+static int main_no_room(void *arg)
+{
+    static const char junk[4096];
+    (void)arg;
+    for (int cancel = 0; cancel < 2; cancel++) {
+        struct pair p;
+        char b;
+        int r = 0;
+        pair_open(&p);
+        while (send(bg_stream_fd(p.c), junk, sizeof junk, MSG_DONTWAIT) > 0) {
+        }
+        if (cancel) {
+            bg_task *t = bg_spawn(close_it, p.c);
+            until_somebody_waits(bg_stream_fd(p.c));
+            CHECK(bg_cancel(t) == 0);
+            r = bg_await(t);
+        } else {
+            bg_timeout (BG_MS) {
+                r = bg_stream_close(p.c);
+            }
+        }
+        CHECK(r == (cancel ? -ECANCELED : -ETIMEDOUT));
+        CHECK(bg_stream_read(p.s, &b, 1) == -EPROTO);
+        CHECK(bg_stream_close(p.s) == 0);
+    }
+    return 0;
+}
+
+Test(tls_waits, a_goodbye_that_could_not_be_said)
+{
+    begin();
+    RUN(main_no_room, NULL, .workers = 1);
+    RUN(main_no_room, NULL, .seed = 5);
+    end();
+}
