@@ -28,7 +28,9 @@
  * bg_stream_close, unless not all that was written could be sent. A reader sees the end (0,
  * -ENODATA) only if it has been told so; a connection that merely breaks off is -ECONNRESET.
  * Neither waits for the other side's close_notify. Reading goes on after bg_stream_shutdown, and
- * writing after the end has been read.
+ * writing after the end has been read. A bg_stream_shutdown that has failed can be made again; but
+ * it may have begun, and then nothing can be written any more (-EPIPE). A bg_stream_close fails
+ * also if it could send all but the close_notify.
  *
  * Beside what sockets fail with, a stream fails with
  *   -EACCES       the other side's certificate was refused;

@@ -257,6 +257,9 @@ static int take(bgi_tls *t, const void *buffer, size_t size)
         return r;
     }
     r = t->failed;
+    if (r == 0 && (SSL_get_shutdown(t->ssl) & SSL_SENT_SHUTDOWN) != 0) {
+        r = -EPIPE; /* by a tls_shutdown that was cut short */
+    }
     if (r == 0) {
         ERR_clear_error();
         int done =
@@ -283,7 +286,7 @@ static ssize_t tls_write(void *self, const void *buffer, size_t size)
         r = send_all(t, 0);
     }
     size_t n = t->taken;
-    t->cut = r != 0;
+    t->cut = r != 0 && r != -EPIPE; /* who reads no more, or has been told the end, lacks nothing */
     if (r == 0) {
         t->taken = 0;
     }

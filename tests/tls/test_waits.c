@@ -200,6 +200,48 @@ Test(tls_waits, a_handshake_that_was_cut_is_refused)
     end();
 }
 
+/* A shutdown that was cut short can be made again, but nothing can be written in between; what the
+ * other side says can be read all the same. */
+static int main_shutdown(void *arg)
+{
+    size_t n = 0, cut = 0;
+    (void)arg;
+    for (int r = -ETIMEDOUT; r != 0;) {
+        struct pair p;
+        char b;
+        pair_open(&p);
+        CHECK(says(p.c, "all of it"));
+        calls_arm(++n, CALLS_DEADLINE);
+        r = bg_stream_shutdown(p.c);
+        calls_disarm();
+        CHECK(r == 0 || r == -ETIMEDOUT);
+        int announced = r == 0;
+        if (r != 0) {
+            CHECK(bg_stream_write(p.c, "x", 1) == 0);
+            int w = bg_stream_flush(p.c);
+            CHECK(w == 0 || w == -EPIPE);
+            cut += w == -EPIPE;
+            announced = w == -EPIPE;
+            CHECK(bg_stream_shutdown(p.c) == w);
+        }
+        CHECK(says(p.s, "an answer") && hears(p.c, "an answer"));
+        CHECK(bg_stream_close(p.c) == (announced && r != 0 ? -EPIPE : 0));
+        CHECK(hears(p.s, "all of it") && (announced || hears(p.s, "x")));
+        CHECK(bg_stream_read(p.s, &b, 1) == 0);
+        CHECK(bg_stream_close(p.s) == 0);
+    }
+    CHECK(cut > 0);
+    return 0;
+}
+
+Test(tls_waits, a_shutdown_that_was_cut)
+{
+    begin();
+    RUN(main_shutdown, NULL, .workers = 1);
+    RUN(main_shutdown, NULL, .seed = 5);
+    end();
+}
+
 /* ---- ends ---- */
 
 static int close_it(void *arg)
