@@ -120,8 +120,9 @@ typedef struct bg_tls_options {
  * Suspends while it waits for the other side; can be cancelled. 0, and *out, for bg_stream_close:
  * the descriptor is the stream's from now on. It stays the caller's when this fails, to be closed,
  * for the connection is of no use any more: -EACCES, -EPROTO, -ECONNRESET, -EIO: see above;
- * -EINVAL: out or context is NULL, the context is a server's, host is missing, empty or too long,
- * or options that are not valid; -ENOTSOCK; -ENOMEM; -ECANCELED, -ETIMEDOUT.
+ * -EINVAL: out or context is NULL, the context is a server's, host is missing, empty or longer than
+ * 255 bytes, or options that are not valid; -ENOTSOCK; -ENOMEM; -ECANCELED, -ETIMEDOUT. A side that
+ * is done does not fail because the other one has gone meanwhile: what that has said can be read.
  */
 #define bg_tls_client(...) BG_DETAIL_CALL4(bg_tls_client_opts, bg_tls_options, __VA_ARGS__)
 BG_API int bg_tls_client_opts(bg_stream **out, bg_tls_context *context, int fd, const char *host,

@@ -177,10 +177,11 @@ static int send_last(bgi_tls *t)
 
 /* ---- receiving ---- */
 
-/* Waits for ciphertext: 1; 0 at its end. There is none left in `received`. */
-static int receive(bgi_tls *t)
+/* Waits for ciphertext, unless flags is MSG_DONTWAIT: 1; 0 at its end. There is none left in
+ * `received`. */
+static int receive(bgi_tls *t, int flags)
 {
-    ssize_t n = bg_fd_recv(t->fd, t->received, BGI_TLS_RECEIVE, 0);
+    ssize_t n = bg_fd_recv(t->fd, t->received, BGI_TLS_RECEIVE, flags);
     if (n > 0) {
         t->received_first = 0;
         t->received_last = (size_t)n;
@@ -200,9 +201,9 @@ static void drop_received(bgi_tls *t)
 }
 
 /* Receives, and notes an end that comes where none is due. */
-static int receive_more(bgi_tls *t)
+static int receive_more(bgi_tls *t, int flags)
 {
-    int r = receive(t);
+    int r = receive(t, flags);
     if (r != 0) {
         return r < 0 ? r : 0;
     }
@@ -242,7 +243,7 @@ static ssize_t tls_read(void *self, void *buffer, size_t size)
         if (r <= 0) {
             return r;
         }
-        r = receive_more(t);
+        r = receive_more(t, 0);
         if (r < 0) {
             return r;
         }
@@ -428,21 +429,37 @@ static int step(bgi_tls *t)
     return r;
 }
 
+/* What is left of a handshake that is done on this side. A server's tickets can wait for what is
+ * written next: a client that only writes, and for whom there is no room, would never read them. */
+static int finish(bgi_tls *t)
+{
+    if (SSL_is_server(t->ssl) && t->version == BG_TLS_1_3) {
+        (void)send_some(t);
+        return 0;
+    }
+    return flush(t);
+}
+
 int bgi_tls_handshake(bgi_tls *t)
 {
     for (;;) {
         int r = step(t);
         if (r < 0) {
-            send_last(t); /* the alert */
+            (void)send_last(t); /* the alert */
             return r;
         }
-        int sent = flush(t);
-        if (r == 0 || (sent != 0 && sent != -EPIPE && sent != -ECONNRESET)) {
+        int sent = r == 0 ? finish(t) : flush(t);
+        int gone = sent == -EPIPE || sent == -ECONNRESET;
+        if (sent != 0 && !gone) {
             return sent;
         }
-        r = receive_more(t); /* also when nobody reads any more: what he has said tells why */
+        if (r == 0) {
+            return 0; /* who is gone may have said all he had to say: it can be read */
+        }
+        /* Who is gone has said before why. */
+        r = receive_more(t, gone ? MSG_DONTWAIT : 0);
         if (r != 0) {
-            return r;
+            return r == -EAGAIN ? sent : r;
         }
     }
 }

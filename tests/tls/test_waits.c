@@ -244,6 +244,79 @@ Test(tls_waits, a_shutdown_that_was_cut)
 
 /* ---- ends ---- */
 
+static int say_and_go(void *arg)
+{
+    struct side *c = arg;
+    (void)shake(c);
+    CHECK(c->result == 0);
+    CHECK(bg_stream_write(c->stream, "that is all", 11) == 0);
+    return bg_stream_close(c->stream);
+}
+
+/* Who leaves before the other side is done with the handshake has said what he has said. */
+static int main_go(void *arg)
+{
+    struct pair p;
+    int fd[2];
+    char b;
+    (void)arg;
+    pair_contexts(&p, BG_TLS_1_3);
+    for (int i = 0; i < 10; i++) {
+        CHECK(bg_socketpair(SOCK_STREAM, fd) == 0);
+        struct side c = {.context = p.client, .fd = fd[0], .host = "good.test"};
+        struct side s = {.context = p.server, .fd = fd[1]};
+        bg_task *t = bg_spawn(say_and_go, &c);
+        (void)shake(&s);
+        CHECK(bg_await(t) == 0);
+        CHECK(s.result == 0);
+        if (s.result != 0) {
+            return bg_fd_close(fd[1]);
+        }
+        CHECK(hears(s.stream, "that is all"));
+        CHECK(bg_stream_read(s.stream, &b, 1) == 0);
+        CHECK(bg_stream_write(s.stream, "an answer", 9) == 0);
+        int r = bg_stream_flush(s.stream);
+        CHECK(r == -EPIPE || r == -ECONNRESET);
+        CHECK(bg_stream_close(s.stream) == r);
+    }
+    bg_tls_context_free(p.client);
+    bg_tls_context_free(p.server);
+    return 0;
+}
+
+Test(tls_waits, who_says_all_and_goes_is_heard)
+{
+    begin();
+    RUN(main_go, NULL, .workers = 1);
+    RUN(main_go, NULL, .workers = 4);
+    RUN(main_go, NULL, .seed = 5);
+    end();
+}
+
+/* There is hardly any room, and the client writes before it reads: the server's session tickets do
+ * not keep it from reading. */
+static int main_tickets(void *arg)
+{
+    struct pair p;
+    struct talk k = {.size = 2000};
+    (void)arg;
+    pair_contexts(&p, BG_TLS_1_3);
+    calls_pieces(1); /* each takes as much room as hundreds of bytes would */
+    CHECK(talk(&k, p.client, p.server));
+    calls_pieces(0);
+    bg_tls_context_free(p.client);
+    bg_tls_context_free(p.server);
+    return 0;
+}
+
+Test(tls_waits, tickets_can_wait)
+{
+    begin();
+    RUN(main_tickets, NULL, .workers = 1);
+    RUN(main_tickets, NULL, .seed = 5);
+    end();
+}
+
 static int close_it(void *arg)
 {
     return bg_stream_close(arg);
