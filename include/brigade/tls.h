@@ -38,7 +38,8 @@
  *                 nothing in common (versions, ciphers, ALPN);
  *   -ECONNRESET   the connection has ended without a close_notify;
  *   -EIO          OpenSSL has failed, for lack of memory for one.
- * All these stay. bg_tls_error_text, and the option .error, say more.
+ * All these stay. bg_tls_error_text, and the option .error, say more. OpenSSL does not always know
+ * that memory is all it lacks: it may then fail with any of these.
  *
  * OpenSSL runs on the task's stack: give such tasks at least 64 KiB (the default is more). A
  * handshake computes for a good part of a millisecond; a connection takes about 70 KiB.
@@ -91,7 +92,7 @@ typedef struct bg_tls_context_options {
  * From any thread; reads files, on the calling thread; does not suspend. 0, and *out, for
  * bg_tls_context_free, to be used by any number of tasks at once. -EINVAL: options that are not
  * valid, a file that holds nothing of the kind, or a key that is another's; -ENOENT, -EACCES, ...:
- * a file cannot be opened; -ENOMEM.
+ * a file cannot be opened; -ENOMEM (or -EINVAL, where OpenSSL does not say that it lacks memory).
  */
 #define bg_tls_context_create(...)                                                                 \
     BG_DETAIL_CALL1(bg_tls_context_create_opts, bg_tls_context_options, __VA_ARGS__)

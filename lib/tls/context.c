@@ -28,7 +28,7 @@ static int meaning(unsigned long e)
     if (ERR_GET_LIB(e) == ERR_LIB_SYS) {
         return reason > 0 ? -reason : -EIO;
     }
-    if (reason == ERR_R_MALLOC_FAILURE) {
+    if (ERR_FATAL_ERROR(e)) { /* no memory, or something else that has nothing to do with anybody */
         return -EIO;
     }
     if (ERR_GET_LIB(e) == ERR_LIB_SSL && (reason == SSL_R_CERTIFICATE_VERIFY_FAILED ||
@@ -43,7 +43,9 @@ int bgi_tls_explain(char *text, size_t size, long verify)
     unsigned long first = ERR_get_error(), e;
     int result = first == 0 ? -EIO : meaning(first);
     while ((e = ERR_get_error()) != 0) {
-        if (result == -EPROTO) { /* the first that says more than that something is wrong */
+        /* the first that says more than that something is wrong; but a certificate that could not
+         * be judged has not been found wanting */
+        if (result == -EPROTO || (result == -EACCES && ERR_FATAL_ERROR(e))) {
             result = meaning(e);
         }
     }
@@ -190,6 +192,7 @@ int bg_tls_context_create_opts(bg_tls_context **out, const bg_tls_context_option
     }
     bg_tls_context *c = calloc(1, sizeof *c);
     if (c == NULL) {
+        bgi_tls_tell(o.error, o.error_size, bg_strerror(-ENOMEM));
         return -ENOMEM;
     }
     ERR_clear_error();
@@ -209,11 +212,11 @@ int bg_tls_context_create_opts(bg_tls_context **out, const bg_tls_context_option
     } else if (r != 0) {
         bgi_tls_tell(o.error, o.error_size, bg_strerror(r));
     }
-    ERR_clear_error();
     if (r != 0) {
         bg_tls_context_free(c);
         return r;
     }
+    ERR_clear_error();
     *out = c;
     return 0;
 }
@@ -221,7 +224,9 @@ int bg_tls_context_create_opts(bg_tls_context **out, const bg_tls_context_option
 void bg_tls_context_free(bg_tls_context *c)
 {
     if (c != NULL) {
+        ERR_clear_error();
         SSL_CTX_free(c->ssl);
+        ERR_clear_error();
         free(c->alpn);
         free(c);
     }

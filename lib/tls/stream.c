@@ -19,7 +19,8 @@ static int is_address(const char *host)
     return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
 }
 
-/* Whom the certificate has to be for, and whom the server is asked for. 1: done. */
+/* Whom the certificate has to be for, and whom the server is asked for. 1: done; else there is no
+ * memory. */
 static int set_host(SSL *ssl, const char *host, int verify)
 {
     int address = is_address(host);
@@ -44,7 +45,7 @@ static int prepare(bgi_tls *t, const bg_tls_context *c, const char *host)
     ERR_clear_error();
     int ok = host == NULL || set_host(t->ssl, host, c->verify) == 1;
     ERR_clear_error();
-    return ok ? 0 : -EINVAL;
+    return ok ? 0 : -ENOMEM;
 }
 
 static int begin(bg_stream **out, bg_tls_context *c, int fd, const char *host,
@@ -52,6 +53,7 @@ static int begin(bg_stream **out, bg_tls_context *c, int fd, const char *host,
 {
     bgi_tls *t = bgi_tls_new(c, fd);
     if (t == NULL) {
+        bgi_tls_tell(o->error, o->error_size, bg_strerror(-ENOMEM));
         return -ENOMEM;
     }
     int r = prepare(t, c, host);
@@ -68,6 +70,11 @@ static int begin(bg_stream **out, bg_tls_context *c, int fd, const char *host,
     return r;
 }
 
+static int is_valid(const char *host, int verify)
+{
+    return host == NULL ? !verify : host[0] != '\0' && strlen(host) <= TLSEXT_MAXLEN_host_name;
+}
+
 static int open_side(int server, bg_stream **out, bg_tls_context *c, int fd, const char *host,
                      const bg_tls_options *options)
 {
@@ -79,7 +86,7 @@ static int open_side(int server, bg_stream **out, bg_tls_context *c, int fd, con
         o = *options;
     }
     if (out == NULL || c == NULL || c->server != server ||
-        (!server && (host == NULL ? c->verify : host[0] == '\0'))) {
+        (!server && !is_valid(host, c->verify))) {
         bgi_tls_tell(o.error, o.error_size, "the arguments are not valid");
         return -EINVAL;
     }
