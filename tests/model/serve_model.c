@@ -128,8 +128,9 @@ static void time_goes_on(void)
     size_t fired = 0;
     bgi_worker *w = &W[mc_self()];
     bgi_worker_tls = w;
-    for (bgi_word n = 0; n < ENDED; n = bgi_load_acquire(&timers)) {
+    for (bgi_word n = 0; n < ENDED;) {
         mc_await_differs(&timers, n);
+        n = bgi_load_acquire(&timers); /* what is set from now on has its turn after this */
         bg_time now = bgi_clock_now();
         for (int i = 0; i < 2; i++) { /* the first only gives it its deadline */
             (void)bgi_timers_run(w, &W[0].timers, 0, now + 10 * BG_S, BGI_TIMERS_BATCH, &fired);
