@@ -150,27 +150,13 @@ static int flush(bgi_tls *t)
     return r;
 }
 
-/* Sends what can be sent at once. 0: that was all. */
+/* Sends what can be sent at once, also for a task that is to end. 0: that was all. */
 static int send_some(bgi_tls *t)
 {
     int r = bg_mutex_try_lock(&t->sending);
     if (r == 0) {
         r = send_all(t, MSG_DONTWAIT);
         (void)bg_mutex_unlock(&t->sending);
-    }
-    return r;
-}
-
-/* The same for one who is to end: calls that do not wait fail for him, too, outside of a shield. */
-static int send_last(bgi_tls *t)
-{
-    if (bg_self() == NULL) {
-        return send_some(t);
-    }
-    int r = 0;
-    bg_shield
-    {
-        r = send_some(t);
     }
     return r;
 }
@@ -327,7 +313,7 @@ static int say_goodbye(bgi_tls *t)
     }
     int before = t->failed, r = notify(t);
     (void)bg_mutex_unlock(&t->using);
-    if (send_last(t) != 0 && r == 0) {
+    if (send_some(t) != 0 && r == 0) {
         r = flush(t);
     }
     return before != 0 || r == -EPIPE || r == -ECONNRESET ? 0 : r;
@@ -445,7 +431,7 @@ int bgi_tls_handshake(bgi_tls *t)
     for (;;) {
         int r = step(t);
         if (r < 0) {
-            (void)send_last(t); /* the alert */
+            (void)send_some(t); /* the alert */
             return r;
         }
         int sent = r == 0 ? finish(t) : flush(t);
