@@ -101,7 +101,7 @@ static inline int sweep_one(struct sweep *w, struct pair *p, size_t n)
 {
     struct talk k = {.size = w->size, .faults = w->faults, .fault = n, .patient = w->patient};
     size_t of_openssl = openssl_memory_live(), of_brigade = bgi_alloc_live();
-    int open = open_descriptors(), good = talk(&k, p->client, p->server);
+    int open = open_sockets(), good = talk(&k, p->client, p->server);
     int failures = (int)bgi_load(&check_failures);
     w->tried++;
     w->told += !good;
@@ -111,7 +111,7 @@ static inline int sweep_one(struct sweep *w, struct pair *p, size_t n)
           k.server.result[TALK_SHAKE] != 0);
     CHECK(openssl_memory_live() <= of_openssl + LOSES);
     CHECK(bgi_alloc_live() == of_brigade);
-    CHECK(open_descriptors() == open);
+    CHECK(open_sockets() == open);
     return (int)bgi_load(&check_failures) - failures;
 }
 

@@ -79,11 +79,11 @@ static int main_cuts(void *arg)
     CHECK(talk(&k, p.client, p.server));
     size_t calls = calls_seen();
     CHECK(calls > 30);
-    int open = open_descriptors();
+    int open = open_sockets();
     size_t blocks = bgi_alloc_live();
     for (size_t n = 1; n <= calls; n += c->shape->stride) {
         cut_one(c, &p, n);
-        CHECK(open_descriptors() == open);
+        CHECK(open_sockets() == open);
     }
     CHECK(c->shape->stride != 1 || bgi_alloc_live() <= blocks + 2);
     calls_pieces(0);
