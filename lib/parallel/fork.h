@@ -23,9 +23,10 @@ BGI_INLINE int bgi_forks_possible(void)
     return w != NULL && w->current != NULL && w->sched->workers > 1;
 }
 
-/* As bg_fork, by who has just looked at the rough clock: `now`; 0: not. */
+/* bg_detail_fork_slow, by who has just looked at the rough clock: `now`; 0: not. */
 void bgi_fork_slow_at(bg_detail_fork *f, bg_time now);
 
+/* bg_fork likewise. */
 BGI_INLINE void bgi_fork_at(bg_fork_frame *frame, bg_fn fn, void *arg, bg_time now)
 {
     const bg_detail_forks *own = bg_detail_forks_here();

@@ -12,6 +12,22 @@
 
 static struct certs certs;
 
+/* Before and after each test: certificates, and no descriptor is left. */
+static int descriptors;
+
+static inline void begin(void)
+{
+    cr_assert_eq(certs_make(&certs), 0);
+    descriptors = open_descriptors();
+}
+
+static inline void end(void)
+{
+    certs_remove(&certs);
+    NO_CHECK_FAILED();
+    cr_assert_eq(open_descriptors(), descriptors);
+}
+
 /* One side of a handshake, as a task. */
 struct side {
     bg_tls_context *context;

@@ -6,17 +6,6 @@
  */
 #include "refusals.h"
 
-static void begin(void)
-{
-    cr_assert_eq(certs_make(&certs), 0);
-}
-
-static void end(void)
-{
-    certs_remove(&certs);
-    NO_CHECK_FAILED();
-}
-
 Test(tls_faults_all, conversations)
 {
     begin();

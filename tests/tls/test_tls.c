@@ -10,22 +10,6 @@
 
 #include <pthread.h>
 
-/* Before and after each test: certificates, and no descriptor is left. */
-static int descriptors;
-
-static void begin(void)
-{
-    cr_assert_eq(certs_make(&certs), 0);
-    descriptors = open_descriptors();
-}
-
-static void end(void)
-{
-    certs_remove(&certs);
-    NO_CHECK_FAILED();
-    cr_assert_eq(open_descriptors(), descriptors);
-}
-
 static void in_all_modes(bg_fn fn)
 {
     begin();

@@ -8,21 +8,6 @@
  */
 #include "talk.h"
 
-static int descriptors;
-
-static void begin(void)
-{
-    cr_assert_eq(certs_make(&certs), 0);
-    descriptors = open_descriptors();
-}
-
-static void end(void)
-{
-    certs_remove(&certs);
-    NO_CHECK_FAILED();
-    cr_assert_eq(open_descriptors(), descriptors);
-}
-
 /* ---- each wait ---- */
 
 static const struct shape {
