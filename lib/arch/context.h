@@ -101,6 +101,12 @@ BGI_INLINE void bgi_context_switch(bgi_context *from, bgi_context *to)
     bgi_tools_finish(&self->tools);
 }
 
+/* Whether it has to be initialised before anybody switches to it. */
+BGI_INLINE int bgi_context_zeroed(const bgi_context *c)
+{
+    return c->sp == NULL;
+}
+
 /* Where the frames of a suspended one begin, as far as is known: no more than a hint. */
 BGI_INLINE const void *bgi_context_sp(const bgi_context *c)
 {

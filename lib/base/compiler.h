@@ -23,6 +23,8 @@
 #define BGI_INLINE static inline __attribute__((always_inline))
 #define BGI_NORETURN __attribute__((noreturn))
 #define BGI_COLD __attribute__((cold, noinline))
+/* What seems to be called once, or not to return, and is on a hot path all the same. */
+#define BGI_HOT __attribute__((hot))
 #define BGI_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 /* Words that different threads write live on different lines; 128 because the

@@ -97,7 +97,6 @@ typedef struct bgi_worker {
     unsigned index;
     int cpu;         /* to which it is pinned, or -1 */
     bgi_atomic tick; /* items run; the monitor reads it */
-    void *local;     /* the task layer's own */
     bgi_context loop;
     /* The owner's, on the paths of a search. */
     struct bgi_random random;

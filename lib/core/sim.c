@@ -356,7 +356,7 @@ static void run(bgi_worker *w, bgi_item *item)
         if (bgi_fiber_yielded(w->commit)) {
             after_yield(w->sched->sim, w->index);
         }
-        if (w->commit_fiber != NULL) { /* else it has ended */
+        if (w->commit != NULL && w->commit_fiber != NULL) { /* else it has ended */
             note_wait(w->commit_fiber, w->commit, w->commit_arg, w->sched->sim->now);
         }
         bgi_fiber_left(w);

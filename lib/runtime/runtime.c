@@ -103,6 +103,7 @@ static void abandon(bg_task *t, void *arg)
         if (t->fiber.stack->locals != NULL) {
             bgi_locals_drop(t->fiber.stack);
         }
+        bgi_context_fini(&t->fiber.stack->context); /* it does not rest where a body has ended */
         bgi_stack_put(s->stacks, 0, t->fiber.stack);
         t->fiber.stack = NULL;
         t->fiber.result = -ECANCELED;

@@ -118,17 +118,28 @@ BGI_INLINE bgi_stack *bgi_stack_get(bgi_stack_pool *pool, unsigned cache, size_t
     return bgi_stack_get_slow(pool, cache, size);
 }
 
+/*
+ * Gives a stack back if nobody but the owner of `cache`, who calls, can get it then; else 0. So the
+ * caller may still run on it, if it leaves it before it gets one.
+ */
+BGI_INLINE int bgi_stack_put_quick(bgi_stack_pool *pool, unsigned cache, bgi_stack *s)
+{
+    struct bgi_stack_cache *c = &pool->cache[cache];
+    if (bgi_unlikely(s->slow || c->count >= BGI_STACK_BATCH)) {
+        return 0;
+    }
+    s->next = c->head;
+    c->head = s;
+    c->count++;
+    return 1;
+}
+
 /* Gives a stack back; nothing runs on it any more. Only the owner of `cache` may call. */
 BGI_INLINE void bgi_stack_put(bgi_stack_pool *pool, unsigned cache, bgi_stack *s)
 {
-    struct bgi_stack_cache *c = &pool->cache[cache];
-    if (bgi_likely(!s->slow && c->count < BGI_STACK_BATCH)) {
-        s->next = c->head;
-        c->head = s;
-        c->count++;
-        return;
+    if (bgi_unlikely(!bgi_stack_put_quick(pool, cache, s))) {
+        bgi_stack_put_slow(pool, cache, s);
     }
-    bgi_stack_put_slow(pool, cache, s);
 }
 
 /* Whether a stack that is at hand may serve one who asks for `size`: neither less nor far more. */

@@ -49,7 +49,7 @@ int bg_cancel(bg_task *task)
 }
 
 /* Takes the result of a task that has ended, and the handle. */
-static int take_result(bg_task *t)
+BGI_INLINE int take_result(bg_task *t)
 {
     int result = t->fiber.result;
     bgi_task_drop_extra(t);
@@ -82,9 +82,11 @@ static int commit_await(bgi_worker *w, bgi_fiber *self, void *arg)
 {
     bg_task *t = arg;
     bgi_waiter *waiter = &bgi_task_of(self)->waiter;
+    bgi_word kept = (bgi_word)waiter | BGI_TASK_KEPT;
 
-    (void)w;
-    if (!bgi_cas(&t->done, BGI_TASK_LIVE, (bgi_word)waiter)) {
+    if (bgi_likely(w->current == &t->fiber)) {
+        bgi_store(&t->done, kept); /* it goes on here, after this */
+    } else if (!bgi_cas(&t->done, BGI_TASK_LIVE, kept)) {
         /* It has just ended: a signal of our own, so that the wait ends as ever. */
         (void)bgi_waiter_signal(waiter);
     }
@@ -196,7 +198,8 @@ int bg_runtime_wait(bg_runtime *rt, bg_task *t)
 #endif
     bgi_thread_waiter waiter;
     bgi_thread_waiter_init(&waiter);
-    if (!ends_soon(t) && bgi_cas(&t->done, BGI_TASK_LIVE, (bgi_word)&waiter.waiter)) {
+    if (!ends_soon(t) &&
+        bgi_cas(&t->done, BGI_TASK_LIVE, (bgi_word)&waiter.waiter | BGI_TASK_KEPT)) {
         bgi_thread_waiter_wait(&waiter);
     }
     /* Its result is seen: through the wait, or a look, or compare-and-swap, that found DONE. */

@@ -59,7 +59,7 @@ static size_t check_record(const bg_task *t, int ended)
     bgi_check(!ended || done == BGI_TASK_DONE, "tasks: '%s' has not ended: done is %#zx", name,
               done);
     if (done > BGI_TASK_FREE) {
-        bgi_check((done & ~BGI_TASK_SINK) % _Alignof(bgi_waiter) == 0,
+        bgi_check((done & ~(BGI_TASK_SINK | BGI_TASK_KEPT)) % _Alignof(bgi_waiter) == 0,
                   "tasks: '%s': done is %#zx: no waiter", name, done);
     } else if (done == BGI_TASK_DONE) {
         bgi_waiter_check_idle(&t->waiter, name);

@@ -56,7 +56,7 @@ void bgi_runtime_begin_stop(bg_runtime *rt)
 }
 
 /* The last words on the worker that ran the task; t may be gone. */
-static void count_end(bgi_worker *w, bg_runtime *rt)
+BGI_INLINE void count_end(bgi_worker *w, bg_runtime *rt)
 {
     bgi_atomic *ended = &rt->cache[w->index].ended;
     bgi_store_release(ended, bgi_load(ended) + 1);
@@ -68,8 +68,6 @@ static void count_end(bgi_worker *w, bg_runtime *rt)
 
 static BGI_COLD void end_detached(bg_task *t)
 {
-    /* Partner: the release in bg_detach. Who gave the handle back is done with name and record. */
-    (void)bgi_load_acquire(&t->done);
     int result = t->fiber.result;
     if (result < 0 && result != -ECANCELED) {
         bgi_failure(bg_task_name(t), result);
@@ -85,6 +83,18 @@ static BGI_COLD void end_main(bg_runtime *rt, bg_task *t)
     bgi_task_drop_extra(t);
     bgi_task_free(t);
     bgi_runtime_begin_stop(rt);
+}
+
+/* As its wake function does, mostly without a call. */
+BGI_INLINE bgi_item *wake(bgi_waiter *waiter, bgi_sched *here)
+{
+    return bgi_likely(waiter->wake == bgi_task_wake) ? bgi_task_woken(waiter, here)
+                                                     : waiter->wake(waiter, here);
+}
+
+BGI_INLINE int is_kept(bgi_word done)
+{
+    return done > BGI_TASK_FREE && (done & BGI_TASK_KEPT) != 0;
 }
 
 bgi_item *bgi_task_end(bgi_worker *w, bg_task *t)
@@ -103,8 +113,16 @@ bgi_item *bgi_task_end(bgi_worker *w, bg_task *t)
         count_end(w, rt);
         return NULL;
     }
-    bgi_word s = bgi_load(&t->done);
+    /* Partners: the release in bg_detach, after which who gave the handle back is done with name
+     * and record; that of a registration. */
+    bgi_word s = bgi_load_acquire(&t->done);
     for (;;) {
+        if (bgi_likely(is_kept(s))) {
+            bgi_waiter *waiter = (bgi_waiter *)(s & ~BGI_TASK_KEPT);
+            bgi_store(&t->done, BGI_TASK_DONE);
+            next = bgi_waiter_signal(waiter) ? wake(waiter, w->sched) : NULL;
+            break;
+        }
         if (s == BGI_TASK_DETACHED) {
             end_detached(t);
             break;

@@ -84,7 +84,7 @@ static struct bgi_link *refill(bg_runtime *rt, unsigned most, unsigned *n)
 }
 
 /* Gives half of a cache that is too full to everybody. */
-static BGI_COLD void give_back(bg_runtime *rt, bgi_task_cache *cache)
+void bgi_task_cache_spill(bg_runtime *rt, bgi_task_cache *cache)
 {
     struct bgi_link *first = cache->free;
     struct bgi_link *last = first;
@@ -105,50 +105,28 @@ static bg_task *task_of(struct bgi_link *l)
     return bgi_task_of(bgi_fiber_of(bgi_item_of(l)));
 }
 
-bg_task *bgi_task_alloc(bg_runtime *rt, bgi_worker *w)
+bg_task *bgi_task_alloc_slow(bg_runtime *rt, bgi_worker *w)
 {
-    struct bgi_link *l;
     unsigned n;
-
-    if (bgi_unlikely(w == NULL)) {
-        l = refill(rt, 1, &n);
-        return l == NULL ? NULL : task_of(l);
+    struct bgi_link *l = refill(rt, w == NULL ? 1 : BGI_TASK_BATCH, &n);
+    if (l == NULL) {
+        return NULL;
     }
-    bgi_task_cache *cache = &rt->cache[w->index];
-    l = cache->free;
-    if (bgi_unlikely(l == NULL)) {
-        l = refill(rt, BGI_TASK_BATCH, &n);
-        if (l == NULL) {
-            return NULL;
-        }
-        cache->count = n;
+    if (w != NULL) {
+        rt->cache[w->index].free = l->next;
+        rt->cache[w->index].count = n - 1;
     }
-    cache->free = l->next;
-    cache->count--;
     return task_of(l);
 }
 
-void bgi_task_free(bg_task *t)
+void bgi_task_free_slow(bg_runtime *rt, bg_task *t)
 {
-    bg_runtime *rt = bgi_task_runtime(t);
-    bgi_worker *w = bgi_worker_self();
     struct bgi_link *l = &t->fiber.item.link;
-
-    bgi_store_release(&t->done, BGI_TASK_FREE);
-    if (bgi_unlikely(w == NULL || w->sched != rt->sched)) {
-        bgi_lock_acquire(&rt->lock);
-        l->next = rt->free;
-        rt->free = l;
-        rt->free_count++;
-        bgi_lock_release(&rt->lock);
-        return;
-    }
-    bgi_task_cache *cache = &rt->cache[w->index];
-    l->next = cache->free;
-    cache->free = l;
-    if (bgi_unlikely(++cache->count > 2 * BGI_TASK_BATCH)) {
-        give_back(rt, cache);
-    }
+    bgi_lock_acquire(&rt->lock);
+    l->next = rt->free;
+    rt->free = l;
+    rt->free_count++;
+    bgi_lock_release(&rt->lock);
 }
 
 void bgi_task_each(bg_runtime *rt, void (*visit)(bg_task *t, void *arg), void *arg)

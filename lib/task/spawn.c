@@ -10,13 +10,7 @@
 
 bgi_item *bgi_task_wake(bgi_waiter *w, bgi_sched *here)
 {
-    bg_task *t = BGI_CONTAINER_OF(w, struct bg_task, waiter);
-    bgi_sched *home = bgi_task_runtime(t)->sched;
-    if (bgi_likely(home == here)) {
-        return &t->fiber.item;
-    }
-    bgi_ready(home, &t->fiber.item);
-    return NULL;
+    return bgi_task_woken(w, here);
 }
 
 BGI_INLINE int options_valid(const bg_spawn_options *o)
@@ -173,7 +167,8 @@ bg_task *bg_spawn_opts(bg_fn fn, void *arg, const bg_spawn_options *options)
 {
     bgi_worker *w;
     bg_runtime *rt = runtime_here("bg_spawn", &w);
-    bg_task *t = rt == NULL ? NULL : bgi_task_make(rt, w, fn, arg, NULL, 0, options);
+    bg_task *t =
+        bgi_unlikely(rt == NULL) ? NULL : make_task(rt, w, w, fn, arg, NULL, 0, options, 0, 0);
     if (bgi_likely(t != NULL)) {
         bgi_push_here(w, &t->fiber.item);
     }

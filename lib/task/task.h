@@ -5,19 +5,22 @@
  *   FREE       in a free list
  *   LIVE       the task has not ended, the handle is somebody's, nobody waits
  *   <waiter>   likewise, and this waiter is registered (a pointer, above DONE)
+ *   <kept>     likewise, and it stays to the end (the pointer, plus BGI_TASK_KEPT)
  *   <sink>     the task has not ended, and the handle is a sink's (a pointer, plus BGI_TASK_SINK)
  *   FORK       likewise, it has not begun, and who forked may take it back
  *   DETACHED   the task has not ended, there is no handle
  *   DONE       it has ended, the handle is still somebody's; the result can be read
  *
  *   FREE     -> LIVE       spawn
- *   LIVE     -> <waiter>   await, wait_any, runtime_wait: registration
+ *   LIVE     -> <kept>     await, runtime_wait: registration
+ *   LIVE     -> <waiter>   wait_any: likewise
  *   <waiter> -> LIVE       wait_any takes a registration back
  *   LIVE     -> <sink>     as_completed; a group, before anybody else sees the task
  *   <sink>   -> LIVE       as_completed takes a registration back
  *   LIVE     -> DETACHED   detach
  *   LIVE     -> DONE       the task ends
- *   <waiter> -> DONE       the task ends: it owes the waiter one signal
+ *   <kept>   -> DONE       the task ends: it owes the waiter one signal
+ *   <waiter> -> DONE       likewise
  *   <sink>   -> DONE       the task ends: the sink is told, and has it from then on
  *   DETACHED -> FREE       the task ends: it frees its own record
  *   DONE     -> FREE       the handle is given back
@@ -26,8 +29,13 @@
  *   FORK     -> LIVE       the task begins
  *   FORK     -> DETACHED   who forked runs the function itself; the task has nothing to do
  *   FORK     -> DONE       the task ends without having begun
- * All but the frees are compare-and-swaps, with acquire and release. Partners: the end (release)
- * -> whoever finds DONE (acquire): the result, and all the task has written, is seen.
+ * All but the frees are compare-and-swaps, with acquire and release, and two more that have nobody
+ * to race with. Who awaits a task that goes on right here, on the worker that runs the awaiter's
+ * commit, stores <kept>: the handle is its own, and the end is this worker's, later, or that of one
+ * to which the task is passed on. And the end of a task finds <kept> (acquire) and stores DONE: the
+ * handle's owner waits for the signal, and looks at the word no more. Partners: the end (release)
+ * -> whoever finds DONE (acquire): the result, and all the task has written, is seen; by who waits,
+ * through the signal. Registration (release) -> the end (acquire): the waiter is seen.
  *
  * A task that has ended may not touch its record after it has stored DONE: the awaiter may free it.
  *
@@ -50,6 +58,9 @@ enum bgi_done { BGI_TASK_LIVE = 0, BGI_TASK_DETACHED = 1, BGI_TASK_DONE = 2, BGI
 
 /* In `done`, with the address of a sink. */
 #define BGI_TASK_SINK ((bgi_word)4)
+
+/* In `done`, with the address of a waiter whose registration nobody takes back. */
+#define BGI_TASK_KEPT ((bgi_word)2)
 
 /* A sink that is nobody: a fork's task that has not begun. */
 #define BGI_TASK_FORK BGI_TASK_SINK
@@ -150,9 +161,40 @@ BGI_INLINE bg_task *bgi_task_self(void)
 
 /* ---- task/record.c ---- */
 
+bg_task *bgi_task_alloc_slow(bg_runtime *rt, bgi_worker *w);
+void bgi_task_free_slow(bg_runtime *rt, bg_task *t);
+BGI_COLD void bgi_task_cache_spill(bg_runtime *rt, bgi_task_cache *cache);
+
 /* A record for the worker w, or NULL for another thread. NULL: no memory. */
-bg_task *bgi_task_alloc(bg_runtime *rt, bgi_worker *w);
-void bgi_task_free(bg_task *t);
+BGI_INLINE bg_task *bgi_task_alloc(bg_runtime *rt, bgi_worker *w)
+{
+    bgi_task_cache *cache = w == NULL ? NULL : &rt->cache[w->index];
+    if (bgi_unlikely(cache == NULL || cache->free == NULL)) {
+        return bgi_task_alloc_slow(rt, w);
+    }
+    struct bgi_link *l = cache->free;
+    cache->free = l->next;
+    cache->count--;
+    return bgi_task_of(bgi_fiber_of(bgi_item_of(l)));
+}
+
+/* Any thread. */
+BGI_INLINE void bgi_task_free(bg_task *t)
+{
+    bg_runtime *rt = bgi_task_runtime(t);
+    bgi_worker *w = bgi_worker_self();
+    bgi_store_release(&t->done, BGI_TASK_FREE);
+    if (bgi_unlikely(w == NULL || w->sched != rt->sched)) {
+        bgi_task_free_slow(rt, t);
+        return;
+    }
+    bgi_task_cache *cache = &rt->cache[w->index];
+    t->fiber.item.link.next = cache->free;
+    cache->free = &t->fiber.item.link;
+    if (bgi_unlikely(++cache->count > 2 * BGI_TASK_BATCH)) {
+        bgi_task_cache_spill(rt, cache);
+    }
+}
 
 /* Calls visit for each record that has ever been in use and is not free. */
 void bgi_task_each(bg_runtime *rt, void (*visit)(bg_task *t, void *arg), void *arg);
@@ -179,8 +221,19 @@ bg_task *bgi_task_make_fork(bgi_worker *w, const bgi_worker *from, bg_fn fn, voi
 /* Whether the options of a spawn are valid; NULL is. */
 int bgi_spawn_options_valid(const bg_spawn_options *o);
 
-/* The wake function of a task's waiter. */
+/* The wake function of a task's waiter, and what it does. */
 bgi_item *bgi_task_wake(bgi_waiter *w, bgi_sched *here);
+
+BGI_INLINE bgi_item *bgi_task_woken(bgi_waiter *w, bgi_sched *here)
+{
+    bg_task *t = BGI_CONTAINER_OF(w, struct bg_task, waiter);
+    bgi_sched *home = bgi_task_runtime(t)->sched;
+    if (bgi_likely(home == here)) {
+        return &t->fiber.item;
+    }
+    bgi_ready(home, &t->fiber.item);
+    return NULL;
+}
 
 /* ---- task/local.c ---- */
 

@@ -23,9 +23,13 @@
 #include "task/task.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 /* What is reached by luck must not be counted. */
 #if defined(__x86_64__) && defined(__LP64__) && !BGI_TSAN && !BGI_VALGRIND && !BGI_COVERAGE
@@ -247,6 +251,21 @@ struct tally {
     unsigned stopped, asked;
 };
 
+/* Whether the thread that is stepped waits in the kernel; one that has no CPU does not. */
+static int waits_in_kernel(void)
+{
+    char path[64], text[256];
+    (void)snprintf(path, sizeof path, "/proc/self/task/%zu/stat", bgi_load(&step.thread));
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    text[n < 0 ? 0 : n] = '\0';
+    const char *name_end = strrchr(text, ')');
+    return name_end != NULL && name_end[1] == ' ' && name_end[2] == 'S';
+}
+
 /* The operation, its thread stopped at the nth instruction from the beginning: after its end the
  * thread is still stopped in whatever it does then, unless it sleeps. */
 static void stop_at(bg_runtime *rt, int (*op)(void), unsigned n, int yielders, struct tally *tally)
@@ -257,9 +276,12 @@ static void stop_at(bg_runtime *rt, int (*op)(void), unsigned n, int yielders, s
     bgi_store(&step.left, n);
     bg_task *t = bg_runtime_spawn(rt, stepped, &op);
     cr_assert_not_null(t);
+    bgi_word left = 0;
     for (int looks = 0; looks < 20 && !bgi_load_acquire(&step.frozen);) {
         (void)nanosleep(&a_moment, NULL);
-        looks += bgi_load_acquire(&t->done) == BGI_TASK_DONE;
+        int goes_on = bgi_load_acquire(&t->done) != BGI_TASK_DONE || bgi_load(&step.left) != left;
+        left = bgi_load(&step.left);
+        looks = goes_on || !waits_in_kernel() ? 0 : looks + 1;
     }
     if (bgi_load_acquire(&step.frozen)) {
         tally->stopped++;
