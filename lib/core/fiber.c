@@ -175,8 +175,8 @@ void bgi_suspend_for_child(bgi_commit commit, void *arg)
     suspend(commit, arg);
 }
 
-/* Lines of a stack that are fetched: a task in bg_read has ten in use below its own frame. */
-enum { FRAMES = 12 };
+/* Lines of a stack that are fetched: a task in bg_read has six in use below its own frame. */
+enum { FRAMES = 8 };
 
 static void prefetch_frames(const bgi_item *item)
 {

@@ -261,8 +261,20 @@ void bgi_worker_loop(bgi_worker *w);
 void bgi_worker_locate(bgi_worker *w);
 
 /* The calling thread's worker, or NULL. Never keep it across a suspension. */
-extern __thread bgi_worker *bgi_worker_tls __asm__("bg_detail_worker")
+extern __thread bgi_worker *bgi_worker_tls __attribute__((tls_model("initial-exec")));
+
+/* Its list of forks; without a worker one that is nobody's, whose attention is asked for: so the
+ * inlined paths of brigade/detail/fork.h need not ask whether there is one. */
+extern __thread bg_detail_forks *bgi_forks_tls __asm__("bg_detail_forks_tls")
     __attribute__((tls_model("initial-exec"), visibility("default")));
+extern bg_detail_forks bgi_no_forks;
+
+/* The calling thread is that of w from now on; NULL: of none. */
+BGI_INLINE void bgi_worker_is(bgi_worker *w)
+{
+    bgi_worker_tls = w;
+    bgi_forks_tls = w == NULL ? &bgi_no_forks : &w->own;
+}
 
 #if !(defined(__x86_64__) && defined(__LP64__)) && !defined(__aarch64__)
 bgi_worker *bgi_worker_slow_self(void);
@@ -273,13 +285,12 @@ BGI_INLINE bgi_worker *bgi_worker_self(void)
     bgi_worker *w;
 #if defined(__x86_64__) && defined(__LP64__)
     /* The address of a thread-local moves with the task, so the compiler must not keep it. */
-    __asm__ __volatile__("movq bg_detail_worker@gottpoff(%%rip), %0\n\tmovq %%fs:(%0), %0"
-                         : "=r"(w));
+    __asm__ __volatile__("movq bgi_worker_tls@gottpoff(%%rip), %0\n\tmovq %%fs:(%0), %0" : "=r"(w));
 #elif defined(__aarch64__)
     bgi_worker **p;
     __asm__ __volatile__("mrs %0, tpidr_el0\n\t"
-                         "adrp %1, :gottprel:bg_detail_worker\n\t"
-                         "ldr %1, [%1, #:gottprel_lo12:bg_detail_worker]\n\t"
+                         "adrp %1, :gottprel:bgi_worker_tls\n\t"
+                         "ldr %1, [%1, #:gottprel_lo12:bgi_worker_tls]\n\t"
                          "ldr %1, [%0, %1]"
                          : "=&r"(p), "=&r"(w));
 #else

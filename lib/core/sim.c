@@ -367,7 +367,7 @@ static void run(bgi_worker *w, bgi_item *item)
 static int play_driver(bgi_sched *s, bgi_worker *first, int wait)
 {
     const struct bgi_driver_ops *ops = s->driver->ops;
-    bgi_worker_tls = first;
+    bgi_worker_is(first);
     return ops->play(s->driver, first, wait) != 0;
 }
 
@@ -403,7 +403,7 @@ static void step(bgi_sched *s, unsigned i)
     if (++sim->idle_steps >= STEPS_WITHOUT_TIME) {
         advance_all_the_same(s);
     }
-    bgi_worker_tls = w;
+    bgi_worker_is(w);
     bgi_item *item = p->hand;
     p->hand = NULL;
     if (item == NULL) {
@@ -435,14 +435,14 @@ void bgi_sim_run(bgi_sched *s)
         if (i != sim->players) {
             step(s, i);
         } else if (!play_driver(s, first, 0) && !advance(s) && !play_driver(s, first, 1)) {
-            bgi_worker_tls = first;
+            bgi_worker_is(first);
             if (!s->config.dead_end(s)) {
                 break;
             }
         }
     }
     for (unsigned i = 0; i < s->workers; i++) {
-        bgi_worker_tls = &s->worker[i];
+        bgi_worker_is(&s->worker[i]);
         if (sim->player[i].hand != NULL) {
             bgi_push_quiet(&s->worker[i], sim->player[i].hand); /* to be dropped with the others */
             sim->player[i].hand = NULL;
@@ -451,5 +451,5 @@ void bgi_sim_run(bgi_sched *s)
             bgi_context_fini(&s->worker[i].loop);
         }
     }
-    bgi_worker_tls = first;
+    bgi_worker_is(first);
 }

@@ -17,6 +17,8 @@
 #define WORTH_A_WAKE (50 * BG_US)
 
 __thread bgi_worker *bgi_worker_tls;
+__thread bg_detail_forks *bgi_forks_tls = &bgi_no_forks;
+bg_detail_forks bgi_no_forks = {.newest = &bgi_no_forks.oldest, .attention = BGI_FORKS_TAKEN};
 
 #if !(defined(__x86_64__) && defined(__LP64__)) && !defined(__aarch64__)
 BGI_NOINLINE bgi_worker *bgi_worker_slow_self(void)
@@ -242,7 +244,7 @@ static void become_worker(bgi_worker *w, struct thread_before *before)
     before->slack = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
     before->cpus.size = 0;
     before->holds_sigpipe = hold_sigpipe();
-    bgi_worker_tls = w;
+    bgi_worker_is(w);
     if (w->cpu >= 0) {
         bgi_cpu_bind(w->cpu, &before->cpus);
     }
@@ -265,7 +267,7 @@ static void leave_worker(bgi_worker *w, const struct thread_before *before)
     if (before->holds_sigpipe) {
         let_go_of_sigpipe();
     }
-    bgi_worker_tls = before->worker;
+    bgi_worker_is(before->worker);
 }
 
 void bgi_worker_loop(bgi_worker *w)

@@ -120,7 +120,8 @@ int bgi_call_watch(bgi_io *io, bgi_fd *e, int fd, bgi_word state)
     return r;
 }
 
-BGI_WAITS int bgi_call_wait(bgi_io *io, bgi_fd *e, bgi_call *c, bgi_waiter *waiter)
+/* The running task waits on the driver's behalf: counted, in the deterministic mode. */
+BGI_INLINE int wait_for(bgi_io *io, bgi_fd *e, bgi_call *c, bgi_waiter *waiter)
 {
     int r = bgi_call_watch(io, e, c->fd, c->kind);
     if (bgi_unlikely(r != 0)) {
@@ -154,7 +155,7 @@ BGI_INLINE int drained(const bgi_call *c, ssize_t r)
            (c->kind & (BGI_FD_STREAM | BGI_FD_SHARED)) == BGI_FD_STREAM;
 }
 
-static ssize_t on_epoll(bgi_io *io, bgi_fd *e, bgi_call *c, bgi_waiter *waiter)
+BGI_INLINE ssize_t on_epoll(bgi_io *io, bgi_fd *e, bgi_call *c, bgi_waiter *waiter)
 {
     bgi_waitq *q = queue_of(e, c);
     int registered = bgi_load(&e->port) != 0;
@@ -171,7 +172,7 @@ static ssize_t on_epoll(bgi_io *io, bgi_fd *e, bgi_call *c, bgi_waiter *waiter)
                 return r;
             }
         }
-        int r = bgi_call_wait(io, e, c, waiter);
+        int r = wait_for(io, e, c, waiter);
         if (bgi_unlikely(r != 0)) {
             return r;
         }

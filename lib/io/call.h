@@ -132,7 +132,4 @@ BGI_INLINE int bgi_call_entry(bgi_io *io, int fd, bgi_fd **e, bgi_word *state)
  * closed meanwhile; -EPERM: it is always ready; or what failed. */
 int bgi_call_watch(bgi_io *io, bgi_fd *e, int fd, bgi_word state);
 
-/* The running task waits on the driver's behalf: counted, in the deterministic mode. */
-int bgi_call_wait(bgi_io *io, bgi_fd *e, bgi_call *c, bgi_waiter *waiter);
-
 #endif

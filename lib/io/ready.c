@@ -10,11 +10,6 @@ _Static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLPRI == POLLPRI &
 
 #define ODD_EVENTS (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)
 
-BGI_RETURN_THUNK;
-
-/* A node's info: it was taken out by a close. */
-enum { SERVED, CLOSED };
-
 /* READY, or the first who waits, taken out. */
 static bgi_wait_node *give(bgi_waitq *q, bgi_word also)
 {
@@ -76,7 +71,7 @@ void bgi_ready_event(bgi_fd *e, uint32_t events, bgi_wake_list *l)
     /* Who came into the list before it looked, and looked before the event came, is seen here: the
      * kernel's locks are in between. */
     if (bgi_unlikely((bgi_load(&e->poll.word) & BGI_WAITQ_FLAGS) != 0)) {
-        take_all(&e->poll, SERVED, ~(bgi_word)0, l);
+        take_all(&e->poll, BGI_READY_SERVED, ~(bgi_word)0, l);
     }
 }
 
@@ -95,30 +90,13 @@ size_t bgi_ready_wake(bgi_wake_list *l, bgi_worker *w)
 void bgi_ready_close(bgi_fd *e)
 {
     bgi_wake_list l = {NULL, NULL};
-    take_all(&e->in, CLOSED, 0, &l);
-    take_all(&e->out, CLOSED, 0, &l);
-    take_all(&e->poll, CLOSED, 0, &l);
+    take_all(&e->in, BGI_READY_CLOSED, 0, &l);
+    take_all(&e->out, BGI_READY_CLOSED, 0, &l);
+    take_all(&e->poll, BGI_READY_CLOSED, 0, &l);
     bgi_wake_all(&l);
 }
 
-/* ---- waiting ---- */
-
-BGI_WAITS int bgi_ready_wait(bgi_fd *e, bgi_waitq *q, bgi_word state, bgi_waiter *waiter,
-                             const bgi_wait_site *site)
-{
-    bgi_wait_node node = {.info = SERVED};
-    bgi_word s = bgi_waitq_enter(q);
-    if (bgi_unlikely(!bgi_ready_same(e, state))) {
-        bgi_waitq_leave(q, s);
-        return -EBADF;
-    }
-    if ((s & BGI_READY) != 0) {
-        bgi_waitq_leave(q, s & ~BGI_READY);
-        return 0;
-    }
-    int r = bgi_waitq_join(q, s, &node, waiter, site);
-    return bgi_likely(r != 0 || node.info == SERVED) ? r : -EBADF;
-}
+/* ---- poll(2) ---- */
 
 BGI_NOINLINE int bgi_ready_look(int fd, short events, int timeout)
 {
@@ -134,7 +112,7 @@ int bgi_ready_poll(bgi_fd *e, int fd, short events, bgi_word state, bgi_waiter *
                    const bgi_wait_site *site)
 {
     for (;;) {
-        bgi_wait_node node = {.info = SERVED, .waiter = waiter};
+        bgi_wait_node node = {.info = BGI_READY_SERVED, .waiter = waiter};
         bgi_word s = bgi_waitq_enter(&e->poll);
         if (bgi_unlikely(!bgi_ready_same(e, state))) {
             bgi_waitq_leave(&e->poll, s);
@@ -160,7 +138,7 @@ int bgi_ready_poll(bgi_fd *e, int fd, short events, bgi_word state, bgi_waiter *
                 bgi_waitq_leave(&e->poll, s);
             }
         }
-        if (bgi_unlikely(node.info == CLOSED)) {
+        if (bgi_unlikely(node.info == BGI_READY_CLOSED)) {
             return -EBADF;
         }
         if (found != 0 || r != 0) {

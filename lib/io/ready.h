@@ -33,6 +33,9 @@
 #define BGI_READY_H
 
 #include "io/fd.h"
+#include "task/task.h"
+
+#include <errno.h>
 
 #define BGI_READY BGI_WAITQ_VALUE
 #define BGI_ODD (2 * BGI_WAITQ_VALUE)
@@ -83,7 +86,7 @@ size_t bgi_ready_wake(bgi_wake_list *l, bgi_worker *w);
 BGI_INLINE void bgi_ready_signal(bgi_waiter *waiter, bgi_worker *w, struct bgi_fifo *woken)
 {
     if (bgi_waiter_signal(waiter)) {
-        bgi_item *item = waiter->wake(waiter, w->sched);
+        bgi_item *item = bgi_task_woken(waiter, w->sched); /* plain threads do not wait here */
         if (item != NULL) {
             bgi_item_prefetch_context(item);
             bgi_fifo_push(woken, &item->link);
@@ -100,12 +103,35 @@ BGI_INLINE int bgi_ready_same(const bgi_fd *e, bgi_word state)
     return bgi_fd_generation_of(bgi_load(&e->state)) == bgi_fd_generation_of(state);
 }
 
-/* The running task waits until the call is worth trying: 0, -EBADF: closed, or what ended the wait.
- */
-int bgi_ready_wait(bgi_fd *e, bgi_waitq *q, bgi_word state, bgi_waiter *waiter,
-                   const bgi_wait_site *site);
+/* A node's info: it was taken out by a close. */
+enum { BGI_READY_SERVED, BGI_READY_CLOSED };
 
-/* Likewise for one of these events of poll(2), which are returned. */
+/* The running task waits until the call is worth trying: 0, -EBADF: closed, or what ended the wait.
+ * Inlined, as each frame on the stack of who waits is a miss of the cache when it goes on. */
+BGI_INLINE int bgi_ready_wait(bgi_fd *e, bgi_waitq *q, bgi_word state, bgi_waiter *waiter,
+                              const bgi_wait_site *site)
+{
+    bgi_wait_node node = {.info = BGI_READY_SERVED, .waiter = waiter};
+    bgi_word s = bgi_waitq_enter(q);
+    if (bgi_unlikely(!bgi_ready_same(e, state))) {
+        bgi_waitq_leave(q, s);
+        return -EBADF;
+    }
+    if (bgi_unlikely((s & BGI_READY) != 0)) {
+        bgi_waitq_leave(q, s & ~BGI_READY);
+        return 0;
+    }
+    bgi_waitq_push(q, &node);
+    bgi_waitq_leave(q, s);
+    int r = bgi_waitq_sleep(q, &node, site, &s);
+    if (bgi_unlikely(r != 0)) {
+        bgi_waitq_leave(q, s);
+    }
+    return bgi_likely(r != 0 || node.info == BGI_READY_SERVED) ? r : -EBADF;
+}
+
+/* The running task waits for one of these events of poll(2), which are returned; errors likewise.
+ */
 int bgi_ready_poll(bgi_fd *e, int fd, short events, bgi_word state, bgi_waiter *waiter,
                    const bgi_wait_site *site);
 

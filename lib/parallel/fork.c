@@ -81,7 +81,7 @@
 bg_detail_forks *bg_detail_forks_here(void)
 {
     bgi_worker *w = bgi_worker_self();
-    return w == NULL ? NULL : &w->own;
+    return w == NULL ? &bgi_no_forks : &w->own;
 }
 #endif
 

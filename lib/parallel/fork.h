@@ -30,7 +30,7 @@ void bgi_fork_slow_at(bg_detail_fork *f, bg_time now);
 BGI_INLINE void bgi_fork_at(bg_fork_frame *frame, bg_fn fn, void *arg, bg_time now)
 {
     const bg_detail_forks *own = bg_detail_forks_here();
-    if (bgi_likely(own == NULL || bgi_load(&own->attention) == 0)) {
+    if (bgi_likely(bgi_load(&own->attention) == 0)) {
         bg_fork(frame, fn, arg);
         return;
     }

@@ -162,22 +162,16 @@ void bgi_waitq_wake_all(bgi_waitq *q, bgi_wake_list *l)
 
 /* ---- waiting ---- */
 
-/* On the stack of who waits; gone once the waiter is armed. */
-struct wait {
-    bgi_waiter *waiter;
-    const bgi_wait_site *site;
-};
-
-static int commit_queue(bgi_worker *here, bgi_fiber *self, void *arg)
+int bgi_waitq_commit(bgi_worker *here, bgi_fiber *self, void *arg)
 {
-    const struct wait *wait = arg;
+    const struct bgi_waitq_sleep *wait = arg;
     (void)here;
     return !bgi_wait_arm(wait->waiter, self);
 }
 
 static int commit_hidden(bgi_worker *here, bgi_fiber *self, void *arg)
 {
-    const struct wait *wait = arg;
+    const struct bgi_waitq_sleep *wait = arg;
     (void)here;
     (void)self;
     return bgi_waiter_arm(wait->waiter, BGI_MASK_ALL, 0) != BGI_ARM_ARMED;
@@ -185,16 +179,16 @@ static int commit_hidden(bgi_worker *here, bgi_fiber *self, void *arg)
 
 static const char *call_of(void *arg)
 {
-    return ((const struct wait *)arg)->site->call;
+    return ((const struct bgi_waitq_sleep *)arg)->site->call;
 }
 
 static void describe(void *arg, char *text, size_t size)
 {
-    const struct wait *wait = arg;
+    const struct bgi_waitq_sleep *wait = arg;
     (void)snprintf(text, size, "%s", wait->site->what);
 }
 
-const bgi_wait_kind bgi_wait_queue = {commit_queue, NULL, call_of, describe};
+const bgi_wait_kind bgi_wait_queue = {bgi_waitq_commit, NULL, call_of, describe};
 const bgi_wait_kind bgi_wait_queue_hidden = {commit_hidden, NULL, call_of, describe};
 
 /* A canceller has claimed the waiter. 1: its node was in the queue and has been taken out, and the
@@ -218,16 +212,9 @@ static int withdraw(bgi_waitq *q, bgi_wait_node *node, bgi_word *now)
     return queued;
 }
 
-BGI_WAITS int bgi_waitq_wait_left(bgi_waitq *q, bgi_wait_node *node, const bgi_wait_site *site,
-                                  bgi_word *now)
+BGI_COLD int bgi_waitq_unserved(bgi_waitq *q, bgi_wait_node *node, bgi_word *now)
 {
     bgi_waiter *w = node->waiter;
-    struct wait wait = {w, site};
-
-    bgi_suspend(commit_queue, &wait);
-    if (bgi_likely(bgi_waiter_reason(w) == BGI_REASON_WAKER)) {
-        return 0;
-    }
     if (withdraw(q, node, now)) {
         return bgi_wait_failure(w);
     }
@@ -235,18 +222,25 @@ BGI_WAITS int bgi_waitq_wait_left(bgi_waitq *q, bgi_wait_node *node, const bgi_w
     return 0;
 }
 
-int bgi_waitq_wait_inside(bgi_waitq *q, bgi_word value, bgi_wait_node *node,
-                          const bgi_wait_site *site, bgi_word *now)
+BGI_WAITS int bgi_waitq_wait_left(bgi_waitq *q, bgi_wait_node *node, const bgi_wait_site *site,
+                                  bgi_word *now)
+{
+    return bgi_waitq_sleep(q, node, site, now);
+}
+
+BGI_WAITS int bgi_waitq_wait_inside(bgi_waitq *q, bgi_word value, bgi_wait_node *node,
+                                    const bgi_wait_site *site, bgi_word *now)
 {
     bgi_waitq_leave(q, value);
-    return bgi_waitq_wait_left(q, node, site, now);
+    return bgi_waitq_sleep(q, node, site, now);
 }
 
 BGI_WAITS int bgi_waitq_wait(bgi_waitq *q, bgi_word value, bgi_wait_node *node,
                              const bgi_wait_site *site)
 {
     bgi_word now;
-    int r = bgi_waitq_wait_inside(q, value, node, site, &now);
+    bgi_waitq_leave(q, value);
+    int r = bgi_waitq_sleep(q, node, site, &now);
     if (bgi_unlikely(r != 0)) {
         bgi_waitq_leave(q, now);
     }
@@ -256,7 +250,7 @@ BGI_WAITS int bgi_waitq_wait(bgi_waitq *q, bgi_word value, bgi_wait_node *node,
 BGI_WAITS void bgi_waitq_wait_hidden(bgi_waitq *q, bgi_word value, bgi_wait_node *node,
                                      const bgi_wait_site *site)
 {
-    struct wait wait = {node->waiter, site};
+    struct bgi_waitq_sleep wait = {node->waiter, site};
     bgi_waitq_leave(q, value);
     bgi_suspend(commit_hidden, &wait);
 }

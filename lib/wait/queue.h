@@ -278,6 +278,32 @@ void bgi_waitq_wait_hidden(bgi_waitq *q, bgi_word value, bgi_wait_node *node,
 int bgi_waitq_wait_left(bgi_waitq *q, bgi_wait_node *node, const bgi_wait_site *site,
                         bgi_word *now);
 
+/* What the commit of such a wait is given: on the stack of who waits; gone once the waiter is
+ * armed. */
+struct bgi_waitq_sleep {
+    bgi_waiter *waiter;
+    const bgi_wait_site *site;
+};
+
+int bgi_waitq_commit(bgi_worker *here, bgi_fiber *self, void *sleep);
+
+/* A canceller has ended the wait: as bgi_waitq_wait_left returns then. */
+int bgi_waitq_unserved(bgi_waitq *q, bgi_wait_node *node, bgi_word *now);
+
+/* bgi_waitq_wait_left without a frame of its own. */
+BGI_INLINE int bgi_waitq_sleep(bgi_waitq *q, bgi_wait_node *node, const bgi_wait_site *site,
+                               bgi_word *now)
+{
+    bgi_waiter *w = node->waiter;
+    struct bgi_waitq_sleep sleep = {w, site};
+
+    bgi_suspend(bgi_waitq_commit, &sleep);
+    if (bgi_likely(bgi_waiter_reason(w) == BGI_REASON_WAKER)) {
+        return 0;
+    }
+    return bgi_waitq_unserved(q, node, now);
+}
+
 /* Inside: likewise as a plain thread, which waits until it is served; sets node->waiter, then
  * queues. */
 void bgi_waitq_wait_thread(bgi_waitq *q, bgi_word value, bgi_wait_node *node);

@@ -65,7 +65,7 @@ static void run_task(unsigned worker, bgi_item *item)
     bgi_worker *w = &W[worker];
     bgi_fiber *f = bgi_fiber_of(item);
     bg_task *t = bgi_task_of(f);
-    bgi_worker_tls = w;
+    bgi_worker_is(w);
     w->current = f;
     f->result = bgi_waiter_cancelled(&t->waiter) ? -ECANCELED : t->fn(t->arg);
     mc_assert(bgi_task_end(w, t) == NULL);
@@ -76,7 +76,7 @@ static void run_task(unsigned worker, bgi_item *item)
 static void one_shared(void)
 {
     setup();
-    bgi_worker_tls = &W[0];
+    bgi_worker_is(&W[0]);
     W[0].current = &rt_task(0)->fiber;
     make(0);
     bgi_forks_share(&W[0]);
@@ -217,7 +217,7 @@ MC_MODEL(take_early, .name = "fork/taken_when_it_is_too_early_to_share",
 static void asks(void)
 {
     bgi_worker *w = &W[1];
-    bgi_worker_tls = w;
+    bgi_worker_is(w);
     bgi_ec_prepare(&S.idle, &w->node);
     bgi_ask_for_forks(w);
 }

@@ -20,7 +20,7 @@ typedef struct bg_detail_fork {
     int has_run;
 } bg_detail_fork;
 
-/* Of a worker: the first member of its record. */
+/* Of a worker; those of a thread that is none have attention, always. */
 typedef struct bg_detail_forks {
     bg_detail_fork *newest;           /* or &oldest */
     volatile unsigned long attention; /* not 0: the owner is to look at what others want */
@@ -32,7 +32,7 @@ static inline bg_detail_forks *bg_detail_forks_here(void)
 {
     bg_detail_forks *own;
     /* The address of a thread-local moves with the task, so the compiler must not keep it. */
-    __asm__ __volatile__("movq bg_detail_worker@gottpoff(%%rip), %0\n\tmovq %%fs:(%0), %0"
+    __asm__ __volatile__("movq bg_detail_forks_tls@gottpoff(%%rip), %0\n\tmovq %%fs:(%0), %0"
                          : "=r"(own));
     return own;
 }
@@ -48,7 +48,7 @@ static inline void bg_detail_fork_begin(bg_detail_fork *fork, void (*run)(bg_det
 {
     bg_detail_forks *own = bg_detail_forks_here();
     fork->run = run;
-    if (__builtin_expect(own == 0 || __atomic_load_n(&own->attention, __ATOMIC_RELAXED) != 0, 0)) {
+    if (__builtin_expect(__atomic_load_n(&own->attention, __ATOMIC_RELAXED) != 0, 0)) {
         bg_detail_fork_slow(fork);
         return;
     }
@@ -61,7 +61,7 @@ static inline void bg_detail_fork_begin(bg_detail_fork *fork, void (*run)(bg_det
 static inline int bg_detail_fork_end(bg_detail_fork *fork)
 {
     bg_detail_forks *own = bg_detail_forks_here();
-    if (__builtin_expect(own == 0 || own->newest != fork, 0)) {
+    if (__builtin_expect(own->newest != fork, 0)) {
         return bg_detail_join_slow(fork);
     }
     __atomic_store_n(&own->newest, fork->prev, __ATOMIC_RELEASE);

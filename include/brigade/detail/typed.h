@@ -30,12 +30,15 @@
 #endif
 
 /* Of one (type, name): in a list of parameters, as a field, as a value, as a value in the copy, as
- * a further parameter. */
+ * a further parameter, as it gets into the copy. */
 #define BG_DETAIL_TASK_P(type, arg) type arg
 #define BG_DETAIL_TASK_F(type, arg) type arg;
 #define BG_DETAIL_TASK_V(type, arg) arg
 #define BG_DETAIL_TASK_C(type, arg) bg_detail_call->in.arg
 #define BG_DETAIL_TASK_M(type, arg) , type arg
+#define BG_DETAIL_TASK_K(type, arg)                                                                \
+    bg_detail_keep(bg_detail_frame->call, bg_detail_call, &bg_detail_call->in.arg, &arg,           \
+                   sizeof(type));
 #define BG_DETAIL_TASK_BARE(...) __VA_ARGS__
 
 /* How many there are: the tenth argument is BG_DETAIL_TASK_n for n of them after the name. */
@@ -45,30 +48,33 @@
     BG_DETAIL_TASK_8, BG_DETAIL_TASK_7, BG_DETAIL_TASK_6, BG_DETAIL_TASK_5, BG_DETAIL_TASK_4,      \
         BG_DETAIL_TASK_3, BG_DETAIL_TASK_2, BG_DETAIL_TASK_1, BG_DETAIL_TASK_0, ~
 
-/* make(type, name, parameters, fields, values, values in the copy, parameters after another); lists
- * are in parentheses. */
+/* make(type, name, parameters, fields, values, values in the copy, parameters after another,
+ * keeps); lists are in parentheses, but for the last: statements that keep each argument. */
 #define BG_DETAIL_TASK_0(make, type, name)                                                         \
-    make(type, name, (void), char bg_detail_none;, (0), (), ())
+    make(type, name, (void), char bg_detail_none;, (0), (), (), )
 #define BG_DETAIL_TASK_1(make, type, name, a)                                                      \
     make(type, name, (BG_DETAIL_TASK_P a), BG_DETAIL_TASK_F a, (BG_DETAIL_TASK_V a),               \
-         (BG_DETAIL_TASK_C a), (BG_DETAIL_TASK_M a))
+         (BG_DETAIL_TASK_C a), (BG_DETAIL_TASK_M a), BG_DETAIL_TASK_K a)
 #define BG_DETAIL_TASK_2(make, type, name, a, b)                                                   \
     make(type, name, (BG_DETAIL_TASK_P a, BG_DETAIL_TASK_P b),                                     \
          BG_DETAIL_TASK_F a BG_DETAIL_TASK_F b, (BG_DETAIL_TASK_V a, BG_DETAIL_TASK_V b),          \
-         (BG_DETAIL_TASK_C a, BG_DETAIL_TASK_C b), (BG_DETAIL_TASK_M a BG_DETAIL_TASK_M b))
+         (BG_DETAIL_TASK_C a, BG_DETAIL_TASK_C b), (BG_DETAIL_TASK_M a BG_DETAIL_TASK_M b),        \
+         BG_DETAIL_TASK_K a BG_DETAIL_TASK_K b)
 #define BG_DETAIL_TASK_3(make, type, name, a, b, c)                                                \
     make(type, name, (BG_DETAIL_TASK_P a, BG_DETAIL_TASK_P b, BG_DETAIL_TASK_P c),                 \
          BG_DETAIL_TASK_F a BG_DETAIL_TASK_F b BG_DETAIL_TASK_F c,                                 \
          (BG_DETAIL_TASK_V a, BG_DETAIL_TASK_V b, BG_DETAIL_TASK_V c),                             \
          (BG_DETAIL_TASK_C a, BG_DETAIL_TASK_C b, BG_DETAIL_TASK_C c),                             \
-         (BG_DETAIL_TASK_M a BG_DETAIL_TASK_M b BG_DETAIL_TASK_M c))
+         (BG_DETAIL_TASK_M a BG_DETAIL_TASK_M b BG_DETAIL_TASK_M c),                               \
+         BG_DETAIL_TASK_K a BG_DETAIL_TASK_K b BG_DETAIL_TASK_K c)
 #define BG_DETAIL_TASK_4(make, type, name, a, b, c, d)                                             \
     make(type, name,                                                                               \
          (BG_DETAIL_TASK_P a, BG_DETAIL_TASK_P b, BG_DETAIL_TASK_P c, BG_DETAIL_TASK_P d),         \
          BG_DETAIL_TASK_F a BG_DETAIL_TASK_F b BG_DETAIL_TASK_F c BG_DETAIL_TASK_F d,              \
          (BG_DETAIL_TASK_V a, BG_DETAIL_TASK_V b, BG_DETAIL_TASK_V c, BG_DETAIL_TASK_V d),         \
          (BG_DETAIL_TASK_C a, BG_DETAIL_TASK_C b, BG_DETAIL_TASK_C c, BG_DETAIL_TASK_C d),         \
-         (BG_DETAIL_TASK_M a BG_DETAIL_TASK_M b BG_DETAIL_TASK_M c BG_DETAIL_TASK_M d))
+         (BG_DETAIL_TASK_M a BG_DETAIL_TASK_M b BG_DETAIL_TASK_M c BG_DETAIL_TASK_M d),            \
+         BG_DETAIL_TASK_K a BG_DETAIL_TASK_K b BG_DETAIL_TASK_K c BG_DETAIL_TASK_K d)
 #define BG_DETAIL_TASK_5(make, type, name, a, b, c, d, e)                                          \
     make(type, name,                                                                               \
          (BG_DETAIL_TASK_P a, BG_DETAIL_TASK_P b, BG_DETAIL_TASK_P c, BG_DETAIL_TASK_P d,          \
@@ -80,7 +86,9 @@
          (BG_DETAIL_TASK_C a, BG_DETAIL_TASK_C b, BG_DETAIL_TASK_C c, BG_DETAIL_TASK_C d,          \
           BG_DETAIL_TASK_C e),                                                                     \
          (BG_DETAIL_TASK_M a BG_DETAIL_TASK_M b BG_DETAIL_TASK_M c BG_DETAIL_TASK_M d              \
-              BG_DETAIL_TASK_M e))
+              BG_DETAIL_TASK_M e),                                                                 \
+         BG_DETAIL_TASK_K a BG_DETAIL_TASK_K b BG_DETAIL_TASK_K c BG_DETAIL_TASK_K d               \
+             BG_DETAIL_TASK_K e)
 #define BG_DETAIL_TASK_6(make, type, name, a, b, c, d, e, f)                                       \
     make(type, name,                                                                               \
          (BG_DETAIL_TASK_P a, BG_DETAIL_TASK_P b, BG_DETAIL_TASK_P c, BG_DETAIL_TASK_P d,          \
@@ -92,7 +100,9 @@
          (BG_DETAIL_TASK_C a, BG_DETAIL_TASK_C b, BG_DETAIL_TASK_C c, BG_DETAIL_TASK_C d,          \
           BG_DETAIL_TASK_C e, BG_DETAIL_TASK_C f),                                                 \
          (BG_DETAIL_TASK_M a BG_DETAIL_TASK_M b BG_DETAIL_TASK_M c BG_DETAIL_TASK_M d              \
-              BG_DETAIL_TASK_M e BG_DETAIL_TASK_M f))
+              BG_DETAIL_TASK_M e BG_DETAIL_TASK_M f),                                              \
+         BG_DETAIL_TASK_K a BG_DETAIL_TASK_K b BG_DETAIL_TASK_K c BG_DETAIL_TASK_K d               \
+             BG_DETAIL_TASK_K e BG_DETAIL_TASK_K f)
 #define BG_DETAIL_TASK_7(make, type, name, a, b, c, d, e, f, g)                                    \
     make(type, name,                                                                               \
          (BG_DETAIL_TASK_P a, BG_DETAIL_TASK_P b, BG_DETAIL_TASK_P c, BG_DETAIL_TASK_P d,          \
@@ -104,7 +114,9 @@
          (BG_DETAIL_TASK_C a, BG_DETAIL_TASK_C b, BG_DETAIL_TASK_C c, BG_DETAIL_TASK_C d,          \
           BG_DETAIL_TASK_C e, BG_DETAIL_TASK_C f, BG_DETAIL_TASK_C g),                             \
          (BG_DETAIL_TASK_M a BG_DETAIL_TASK_M b BG_DETAIL_TASK_M c BG_DETAIL_TASK_M d              \
-              BG_DETAIL_TASK_M e BG_DETAIL_TASK_M f BG_DETAIL_TASK_M g))
+              BG_DETAIL_TASK_M e BG_DETAIL_TASK_M f BG_DETAIL_TASK_M g),                           \
+         BG_DETAIL_TASK_K a BG_DETAIL_TASK_K b BG_DETAIL_TASK_K c BG_DETAIL_TASK_K d               \
+             BG_DETAIL_TASK_K e BG_DETAIL_TASK_K f BG_DETAIL_TASK_K g)
 #define BG_DETAIL_TASK_8(make, type, name, a, b, c, d, e, f, g, h)                                 \
     make(type, name,                                                                               \
          (BG_DETAIL_TASK_P a, BG_DETAIL_TASK_P b, BG_DETAIL_TASK_P c, BG_DETAIL_TASK_P d,          \
@@ -116,7 +128,9 @@
          (BG_DETAIL_TASK_C a, BG_DETAIL_TASK_C b, BG_DETAIL_TASK_C c, BG_DETAIL_TASK_C d,          \
           BG_DETAIL_TASK_C e, BG_DETAIL_TASK_C f, BG_DETAIL_TASK_C g, BG_DETAIL_TASK_C h),         \
          (BG_DETAIL_TASK_M a BG_DETAIL_TASK_M b BG_DETAIL_TASK_M c BG_DETAIL_TASK_M d              \
-              BG_DETAIL_TASK_M e BG_DETAIL_TASK_M f BG_DETAIL_TASK_M g BG_DETAIL_TASK_M h))
+              BG_DETAIL_TASK_M e BG_DETAIL_TASK_M f BG_DETAIL_TASK_M g BG_DETAIL_TASK_M h),        \
+         BG_DETAIL_TASK_K a BG_DETAIL_TASK_K b BG_DETAIL_TASK_K c BG_DETAIL_TASK_K d               \
+             BG_DETAIL_TASK_K e BG_DETAIL_TASK_K f BG_DETAIL_TASK_K g BG_DETAIL_TASK_K h)
 
 /* The spawn, which both kinds have: nothing but a copy and a name. */
 #define BG_DETAIL_TASK_SPAWN(name, params, values)                                                 \
@@ -128,9 +142,22 @@
                               sizeof bg_detail_call);                                              \
     }
 
-/* The frame of a fork, and the fork. The arguments are kept as bytes: a frame is declared without
- * them, and some are constant. */
-#define BG_DETAIL_TASK_FORK(name, values, more)                                                    \
+/*
+ * An argument of a fork becomes part of its frame: as bytes, since the frame is declared without
+ * arguments, and some are constant. One by one: who makes a copy of all in a frame of its own first
+ * moves it in pieces of another size than those in which it was written, and waits for the store
+ * buffer (4 ns each time).
+ */
+static inline void bg_detail_keep(unsigned char *call, const void *in, const void *at,
+                                  const void *value, size_t size)
+{
+    size_t offset = BG_DETAIL_CAST(size_t, BG_DETAIL_CAST(const unsigned char *, at) -
+                                               BG_DETAIL_CAST(const unsigned char *, in));
+    __builtin_memcpy(call + offset, value, size);
+}
+
+/* The frame of a fork, and the fork. */
+#define BG_DETAIL_TASK_FORK(name, more, keeps)                                                     \
     typedef struct name##_frame {                                                                  \
         bg_detail_fork fork;                                                                       \
         unsigned char call[sizeof(union bg_detail_call_##name)]                                    \
@@ -145,12 +172,13 @@
     BG_DETAIL_UNUSED static inline void name##_fork(                                               \
         name##_frame *bg_detail_frame BG_DETAIL_TASK_BARE more)                                    \
     {                                                                                              \
-        union bg_detail_call_##name bg_detail_call = {{BG_DETAIL_TASK_BARE values}};               \
-        __builtin_memcpy(bg_detail_frame->call, &bg_detail_call, sizeof bg_detail_call);           \
-        bg_detail_fork_begin(&bg_detail_frame->fork, bg_detail_forked_##name);                     \
+        union bg_detail_call_##name *bg_detail_call = BG_DETAIL_CAST(                              \
+            union bg_detail_call_##name *, BG_DETAIL_CAST(void *, bg_detail_frame->call));         \
+        (void)bg_detail_call;                                                                      \
+        keeps bg_detail_fork_begin(&bg_detail_frame->fork, bg_detail_forked_##name);               \
     }
 
-#define BG_DETAIL_TASK_TYPED(type, name, params, fields, values, copies, more)                     \
+#define BG_DETAIL_TASK_TYPED(type, name, params, fields, values, copies, more, keeps)              \
     type name params;                                                                              \
     union bg_detail_call_##name {                                                                  \
         struct {                                                                                   \
@@ -170,7 +198,7 @@
     {                                                                                              \
         return bg_await_typed(bg_detail_task, #name, bg_detail_out, sizeof(type));                 \
     }                                                                                              \
-    BG_DETAIL_TASK_FORK(name, values, more)                                                        \
+    BG_DETAIL_TASK_FORK(name, more, keeps)                                                         \
     BG_DETAIL_UNUSED static inline type name##_join(name##_frame *bg_detail_frame)                 \
     {                                                                                              \
         union bg_detail_call_##name *bg_detail_call = BG_DETAIL_CAST(                              \
@@ -182,7 +210,7 @@
     }                                                                                              \
     type name params
 
-#define BG_DETAIL_TASK_UNTYPED(type, name, params, fields, values, copies, more)                   \
+#define BG_DETAIL_TASK_UNTYPED(type, name, params, fields, values, copies, more, keeps)            \
     type name params;                                                                              \
     union bg_detail_call_##name {                                                                  \
         struct {                                                                                   \
@@ -202,7 +230,7 @@
     {                                                                                              \
         return bg_await_typed(bg_detail_task, #name, BG_DETAIL_NULL, 0);                           \
     }                                                                                              \
-    BG_DETAIL_TASK_FORK(name, values, more)                                                        \
+    BG_DETAIL_TASK_FORK(name, more, keeps)                                                         \
     BG_DETAIL_UNUSED static inline void name##_join(name##_frame *bg_detail_frame)                 \
     {                                                                                              \
         union bg_detail_call_##name *bg_detail_call = BG_DETAIL_CAST(                              \
