@@ -86,7 +86,7 @@ size_t bgi_ready_wake(bgi_wake_list *l, bgi_worker *w);
 BGI_INLINE void bgi_ready_signal(bgi_waiter *waiter, bgi_worker *w, struct bgi_fifo *woken)
 {
     if (bgi_waiter_signal(waiter)) {
-        bgi_item *item = bgi_task_woken(waiter, w->sched); /* plain threads do not wait here */
+        bgi_item *item = bgi_task_waiter_wake(waiter, w->sched); /* no plain thread's */
         if (item != NULL) {
             bgi_item_prefetch_context(item);
             bgi_fifo_push(woken, &item->link);

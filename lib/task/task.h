@@ -235,6 +235,17 @@ BGI_INLINE bgi_item *bgi_task_woken(bgi_waiter *w, bgi_sched *here)
     return NULL;
 }
 
+/* Of a waiter that is known to be a task's: without a look at its wake function, which lies in the
+ * record's second line. (The models have wake functions of their own.) */
+BGI_INLINE bgi_item *bgi_task_waiter_wake(bgi_waiter *w, bgi_sched *here)
+{
+#ifdef BGI_MODEL
+    return w->wake(w, here);
+#else
+    return bgi_task_woken(w, here);
+#endif
+}
+
 /* ---- task/local.c ---- */
 
 /* Of a stack that has some: its task has ended. */

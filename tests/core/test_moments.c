@@ -466,7 +466,7 @@ Test(moments, others_are_told_of_next_slots_as_often_as_they_are_of_use)
 {
     bgi_sched *s = new_sched(2);
     bgi_worker *w = &s->worker[0];
-    bgi_worker_tls = w;
+    bgi_worker_is(w);
     cr_assert_eq(until_told(w, 10), 10, "nobody sleeps");
     sleep_announced(1);
     unsigned last = until_told(w, 1);
@@ -484,7 +484,7 @@ Test(moments, others_are_told_of_next_slots_as_often_as_they_are_of_use)
         w->tell_every = (w->tell_every - 1) / 2; /* as if it had not been in vain */
         w->tell_in = w->tell_every;
     }
-    bgi_worker_tls = NULL;
+    bgi_worker_is(NULL);
     end();
 }
 
@@ -494,14 +494,14 @@ static unsigned until_one_is_taken(bgi_sched *s, unsigned most)
 {
     bgi_worker *w = &s->worker[0], *other = &s->worker[1];
     for (unsigned n = 1; n <= most; n++) {
-        bgi_worker_tls = w;
+        bgi_worker_is(w);
         bgi_ready(s, &item[1]);
         if (bgi_ec_waiting(&s->idle) != 0) {
             cr_assert_eq(bgi_runq_pop(&w->queue), &item[1].link);
             bgi_worker_count(w);
             continue;
         }
-        bgi_worker_tls = other;
+        bgi_worker_is(other);
         other->searching = bgi_ec_cancel(&s->idle, &other->node);
         cr_assert_eq(bgi_search(other), &item[1]);
         bgi_stop_searching(other);
@@ -538,18 +538,18 @@ Test(moments, what_lies_beside_a_task_that_computes_is_taken_by_a_sleeper)
     w->tell_in = w->tell_every;
     bgi_store(&w->robbed, 0);
     cr_assert_leq(until_each_is_taken(s), 5 * TELL_SELDOM, "or as soon as it proves right");
-    bgi_worker_tls = NULL;
+    bgi_worker_is(NULL);
     end();
 }
 
 Test(moments, one_worker_tells_nobody)
 {
     bgi_sched *s = new_sched(1);
-    bgi_worker_tls = &s->worker[0];
+    bgi_worker_is(&s->worker[0]);
     sleep_announced(0); /* though there was somebody */
     bgi_ready(s, &item[1]);
     cr_assert_eq(bgi_ec_waiting(&s->idle), 1);
-    bgi_worker_tls = NULL;
+    bgi_worker_is(NULL);
     end();
 }
 

@@ -43,15 +43,15 @@ Test(sim, each_run_has_a_clock_of_its_own)
     one->sim->now = 1000;
     two->sim->now = 2000;
     cr_assert_eq(bgi_clock_now(), 77, "a plain thread has the clock that was there before");
-    bgi_worker_tls = &plain->worker[0];
+    bgi_worker_is(&plain->worker[0]);
     cr_assert_eq(bgi_clock_now(), 77, "so has a worker of another scheduler");
-    bgi_worker_tls = &one->worker[0];
+    bgi_worker_is(&one->worker[0]);
     cr_assert_eq(bgi_clock_now(), 1000);
-    bgi_worker_tls = &two->worker[0];
+    bgi_worker_is(&two->worker[0]);
     cr_assert_eq(bgi_clock_now(), 2000);
     bgi_sched_destroy(one);
     cr_assert_eq(bgi_clock_now(), 2000, "the other one goes on");
-    bgi_worker_tls = NULL;
+    bgi_worker_is(NULL);
     bgi_sched_destroy(two);
     cr_assert_eq(bgi_clock_now(), 77);
     bgi_sched_destroy(plain);
@@ -77,14 +77,14 @@ Test(sim, the_clock_moves_to_the_next_timer_and_never_back)
     bg_time now = s->sim->now;
     cr_assert_eq(advance(s), 0, "no timer is set");
     bgi_timer_init(&t, expire_nothing);
-    bgi_worker_tls = &s->worker[0];
+    bgi_worker_is(&s->worker[0]);
     cr_assert_eq(bgi_timers_start_at(&s->worker[0].timers, &t, now + BG_S, NULL, NULL), 1);
     cr_assert_eq(advance(s), 1);
     cr_assert_eq(s->sim->now, now + BG_S);
     s->sim->now += BG_S;
     cr_assert_eq(advance(s), 1);
     cr_assert_eq(s->sim->now, now + 2 * BG_S, "it is late already");
-    bgi_worker_tls = NULL;
+    bgi_worker_is(NULL);
     bgi_sched_destroy(s);
     cr_assert_eq(bgi_load(&rig_dropped_timers), 1);
 }
@@ -136,10 +136,10 @@ Test(sim, what_a_player_holds_at_the_end_is_dropped)
     item[0].run = run_nothing;
     bgi_sim_hand(&s->worker[1], &item[0]);
     bgi_store(&s->stopping, 1);
-    bgi_worker_tls = &s->worker[0];
+    bgi_worker_is(&s->worker[0]);
     bgi_sim_run(s);
     cr_assert_eq(bgi_worker_self(), &s->worker[0]);
-    bgi_worker_tls = NULL;
+    bgi_worker_is(NULL);
     bgi_sched_destroy(s);
     cr_assert_eq(bgi_load(&rig_dropped_items), 1);
 }
@@ -152,12 +152,12 @@ Test(sim, only_a_running_fiber_can_be_held_up)
     struct rig_fiber f;
     rig_fiber_init(&f, NULL, NULL);
     bgi_sim_point(s); /* on a plain thread */
-    bgi_worker_tls = &other->worker[0];
+    bgi_worker_is(&other->worker[0]);
     other->worker[0].current = &f.fiber;
     bgi_sim_point(s); /* on a worker of another scheduler */
-    bgi_worker_tls = &s->worker[0];
+    bgi_worker_is(&s->worker[0]);
     bgi_sim_point(s); /* in the loop */
-    bgi_worker_tls = NULL;
+    bgi_worker_is(NULL);
     cr_assert_eq(other->worker[0].current, &f.fiber);
     cr_assert_null(s->sim->player[0].hand);
     cr_assert_null(other->sim->player[0].hand);
@@ -204,7 +204,7 @@ Test(sim, as_many_frames_as_are_asked_for)
     bgi_worker *w = &s->worker[0];
     rig_fiber_init(&f, wait_once, &ended);
     cr_assert_eq(bgi_fiber_backtrace(w, &f.fiber, frames, 100), 0, "it has not run");
-    bgi_worker_tls = w;
+    bgi_worker_is(w);
     bgi_context_adopt(&w->loop);
     bgi_fiber_run(w, &f.fiber.item);
     cr_assert_eq(ended, 0);
@@ -217,6 +217,6 @@ Test(sim, as_many_frames_as_are_asked_for)
     bgi_fiber_run(w, &f.fiber.item);
     cr_assert_eq(ended, 1);
     bgi_context_fini(&w->loop);
-    bgi_worker_tls = NULL;
+    bgi_worker_is(NULL);
     bgi_sched_destroy(s);
 }

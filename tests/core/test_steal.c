@@ -24,7 +24,7 @@ static void begin(void)
     s = rig_create(4, 1);
     thief = &s->worker[3];
     victim = &s->worker[1];
-    bgi_worker_tls = thief;
+    bgi_worker_is(thief);
     for (size_t i = 0; i < N; i++) {
         item[i].run = run_nothing;
     }
@@ -32,7 +32,7 @@ static void begin(void)
 
 static void end(void)
 {
-    bgi_worker_tls = NULL;
+    bgi_worker_is(NULL);
     bgi_sched_destroy(s);
 }
 

@@ -99,11 +99,11 @@ static int was_sent_away(bgi_worker *w, bgi_item *item)
 {
     struct bgi_fifo chain;
     bgi_word before = bgi_load(&done);
-    bgi_worker_tls = w;
+    bgi_worker_is(w);
     bgi_context_adopt(&w->loop);
     bgi_fiber_run(w, item);
     bgi_context_fini(&w->loop);
-    bgi_worker_tls = NULL;
+    bgi_worker_is(NULL);
     int sent = bgi_injector_pop(&w->sched->injector, &chain, 2) == 1;
     cr_assert_eq(bgi_load(&done) - before, !sent);
     return sent;

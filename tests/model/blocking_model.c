@@ -169,7 +169,7 @@ static void cancelled_job(void)
 static void gives_up_and_ends(void)
 {
     waits_0();
-    bgi_worker_tls = NULL;
+    bgi_worker_is(NULL);
     bgi_pool_end(pool);
     mc_assert(got[0] == 7 || (got[0] == -ECANCELED && calls[0] <= 1)); /* what it did is seen */
 }

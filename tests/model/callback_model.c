@@ -38,21 +38,21 @@ static void set_on_0(void)
     first = again = 0;
     result = -1;
     bg_timer_init(&timer);
-    bgi_worker_tls = &W[0];
+    bgi_worker_is(&W[0]);
     mc_assert(bg_timer_start(&timer, 0, note_first, NULL) == 0);
     run_timers(&W[0], 0); /* gives it its deadline */
-    bgi_worker_tls = NULL;
+    bgi_worker_is(NULL);
 }
 
 static void fire_0(void)
 {
-    bgi_worker_tls = &W[0];
+    bgi_worker_is(&W[0]);
     run_timers(&W[0], BG_MS);
 }
 
 static void take_back(void)
 {
-    bgi_worker_tls = &W[1];
+    bgi_worker_is(&W[1]);
     result = bg_timer_cancel(&timer);
     memset(&timer, 0xff, sizeof timer); /* fired or taken back: it is the caller's */
 }
@@ -70,7 +70,7 @@ MC_MODEL(cancel, .name = "callback/fires_and_is_cancelled",
 
 static void set_again_on_1(void)
 {
-    bgi_worker_tls = &W[1];
+    bgi_worker_is(&W[1]);
     result = bg_timer_start(&timer, 0, note_again, NULL);
     if (result == 0) {
         run_timers(&W[1], 0);

@@ -178,11 +178,11 @@ static void setup_shared(void)
     bg_cond_init(shared);
     open = 0;
     /* Task 0 holds the mutex, and is about to wait. */
-    bgi_worker_tls = &W[0];
+    bgi_worker_is(&W[0]);
     W[0].current = &rt_task(0)->fiber;
     mc_assert(bg_mutex_lock(&M) == 0);
     W[0].current = NULL;
-    bgi_worker_tls = NULL;
+    bgi_worker_is(NULL);
 }
 
 static void waits_until_open(void)

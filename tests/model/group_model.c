@@ -37,7 +37,7 @@ static void free_records(unsigned from, unsigned n)
 /* As the running task 0 of worker 0. */
 static void as_owner(void)
 {
-    bgi_worker_tls = &W[0];
+    bgi_worker_is(&W[0]);
     W[0].current = &rt_task(0)->fiber;
 }
 
@@ -57,7 +57,7 @@ static void open_group(unsigned n, const bg_group_options *options)
     }
     result = 1;
     W[0].current = NULL;
-    bgi_worker_tls = NULL;
+    bgi_worker_is(NULL);
 }
 
 static void two_members(void)
@@ -214,7 +214,7 @@ MC_MODEL(outside, .name = "group/owner_cancelled_against_the_last_end",
 
 static void cancels_group_and_ends_1(void)
 {
-    bgi_worker_tls = &W[1];
+    bgi_worker_is(&W[1]);
     mc_assert(bg_group_cancel(&group) == 0);
     ends(1, 0);
 }

@@ -111,7 +111,7 @@ static void spawns_and_sets(void)
 static void runs_it(void)
 {
     mc_await_equal(&spawned, 1);
-    bgi_worker_tls = &W[1];
+    bgi_worker_is(&W[1]);
     bg_task *t = rt_task(1);
     t->fiber.stack = &rt_stack[1];
     W[1].current = &t->fiber;

@@ -156,7 +156,7 @@ MC_MODEL(stuck_queue, .name = "monitor/queue_of_a_stuck_worker",
 
 static void ready_and_stick(void)
 {
-    bgi_worker_tls = &W[0];
+    bgi_worker_is(&W[0]);
     bgi_ready(&S, rig_fill(&A));
     bgi_store_release(&pushed, 1);
 }

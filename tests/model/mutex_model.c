@@ -127,7 +127,7 @@ MC_MODEL(try_and_lock, .name = "mutex/try_and_lock",
 static void setup_held(void)
 {
     setup();
-    bgi_worker_tls = NULL;
+    bgi_worker_is(NULL);
     mc_assert(bg_mutex_lock(&M) == 0);
     inside = 1;
 }

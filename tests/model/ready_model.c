@@ -133,7 +133,7 @@ static void read_two(void)
 static void bring(bgi_word n)
 {
     bgi_worker *w = &W[mc_self()];
-    bgi_worker_tls = w;
+    bgi_worker_is(w);
     w->current = NULL;
     if (!wrote) {
         wrote = 1;
@@ -392,7 +392,7 @@ static void with_a_bell(void)
 
 static void sleep_until_notified(void)
 {
-    bgi_worker_tls = &W[0];
+    bgi_worker_is(&W[0]);
     port.bell = 5; /* as it is opened */
     if (bgi_port_sleep(&port, &W[0].node)) {
         while (!bgi_cas(&bell, 1, 0)) {

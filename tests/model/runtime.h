@@ -33,7 +33,7 @@ RIG_UNUSED static void rt_setup(unsigned tasks)
     rig_setup(2, 0, 0);
     S.workers = 1; /* nobody is woken by a push: queues are not what is looked at */
     S.config.owner = &R;
-    bgi_worker_tls = NULL;
+    bgi_worker_is(NULL);
     R.sched = &S;
     R.cache = rt_cache;
     R.max_tasks = 0;
@@ -86,7 +86,7 @@ RIG_UNUSED static void rt_free_records(unsigned from)
 /* The task's body has returned on the worker. */
 RIG_UNUSED static bgi_item *rt_end(unsigned worker, unsigned task, int result)
 {
-    bgi_worker_tls = &W[worker];
+    bgi_worker_is(&W[worker]);
     rt_task(task)->fiber.result = result;
     return bgi_task_end(&W[worker], rt_task(task));
 }

@@ -135,14 +135,14 @@ MC_MODEL(tries, .name = "rwlock/tries", .says = "who gets in by a try is as good
 static void held_to_read(void)
 {
     setup();
-    bgi_worker_tls = NULL;
+    bgi_worker_is(NULL);
     mc_assert(bg_rwlock_read_lock(&L) == 0);
 }
 
 static void held_to_write(void)
 {
     setup();
-    bgi_worker_tls = NULL;
+    bgi_worker_is(NULL);
     mc_assert(bg_rwlock_write_lock(&L) == 0);
     data = 0;
 }

@@ -144,7 +144,7 @@ MC_MODEL(next_slot_goes_on, .name = "search/next_slot_of_one_that_goes_on",
 
 static void ready_and_compute(void)
 {
-    bgi_worker_tls = &W[0];
+    bgi_worker_is(&W[0]);
     mc_await_equal(&S.idle.waiting, S.workers - 1);
     bgi_ready(&S, rig_fill(&A));
 }
@@ -165,7 +165,7 @@ MC_MODEL(told, .name = "search/next_slot_of_one_that_computes",
 
 static void ready_twice(void)
 {
-    bgi_worker_tls = &W[0];
+    bgi_worker_is(&W[0]);
     mc_await_equal(&S.idle.waiting, S.workers - 1);
     bgi_ready(&S, rig_fill(&A));
     bgi_ready(&S, rig_fill(&B));

@@ -333,7 +333,7 @@ static void thread_selects_with_a_time(void)
 static void time_passes(void)
 {
     bg_time now = bgi_clock_now();
-    bgi_worker_tls = &W[2];
+    bgi_worker_is(&W[2]);
     for (int i = 0; i < 2; i++) {
         size_t fired = 0;
         (void)bgi_timers_run(&W[2], &W[0].timers, 0, now + i * BG_S, BGI_TIMERS_BATCH, &fired);

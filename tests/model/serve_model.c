@@ -127,7 +127,7 @@ static void time_goes_on(void)
 {
     size_t fired = 0;
     bgi_worker *w = &W[mc_self()];
-    bgi_worker_tls = w;
+    bgi_worker_is(w);
     for (bgi_word n = 0; n < ENDED;) {
         mc_await_differs(&timers, n);
         n = bgi_load_acquire(&timers); /* what is set from now on has its turn after this */
@@ -142,7 +142,7 @@ static void time_goes_on(void)
 static void serves(unsigned n)
 {
     unsigned i = (unsigned)mc_self();
-    bgi_worker_tls = &W[i];
+    bgi_worker_is(&W[i]);
     for (bgi_word t; (t = bgi_load_acquire(&tasks)) < n;) {
         mc_await_differs(&tasks, t);
     }

@@ -57,7 +57,7 @@ static void end_0(void)
 
 static void thread_waits(void)
 {
-    bgi_worker_tls = NULL;
+    bgi_worker_is(NULL);
     mc_assert(bg_runtime_wait(&R, rt_task(0)) == 7 && plain == 1);
 }
 
@@ -73,7 +73,7 @@ MC_MODEL(wait, .name = "task/runtime_wait",
 
 static void cancels_and_waits(void)
 {
-    bgi_worker_tls = NULL;
+    bgi_worker_is(NULL);
     mc_assert(bg_cancel(rt_task(0)) == 0);
     thread_waits();
 }
@@ -89,7 +89,7 @@ static void end_failing(void)
 
 static void detaches(void)
 {
-    bgi_worker_tls = &W[1];
+    bgi_worker_is(&W[1]);
     bg_detach(rt_task(0));
 }
 
@@ -121,7 +121,7 @@ static void end_well(void)
 
 static void names_and_detaches(void)
 {
-    bgi_worker_tls = &W[1];
+    bgi_worker_is(&W[1]);
     mc_assert(bg_task_name(rt_task(0))[0] == 'A');
     bg_detach(rt_task(0));
 }
@@ -148,7 +148,7 @@ static void end_0_for_1(void)
 
 static void awaits(void)
 {
-    bgi_worker_tls = &W[1];
+    bgi_worker_is(&W[1]);
     bg_task *t = rt_task(0);
     bgi_waiter *waiter = &rt_task(1)->waiter;
     if (!bgi_wait_await.commit(&W[1], &rt_task(1)->fiber, t)) {
@@ -167,7 +167,7 @@ static void awaits_one_that_has_ended(void)
     if (bgi_load(&rt_task(0)->done) != BGI_TASK_DONE) {
         mc_ignore(); /* a suspension needs a stack */
     }
-    bgi_worker_tls = &W[1];
+    bgi_worker_is(&W[1]);
     W[1].current = &rt_task(1)->fiber;
     mc_assert(bg_await(rt_task(0)) == 7 && plain == 1);
 }
@@ -183,7 +183,7 @@ static void finds_one_that_has_ended(void)
     if (bgi_load(&rt_task(0)->done) != BGI_TASK_DONE) {
         mc_ignore();
     }
-    bgi_worker_tls = &W[1];
+    bgi_worker_is(&W[1]);
     W[1].current = &rt_task(1)->fiber;
     mc_assert(bg_wait_any(tasks, 1, &index) == 0 && index == 0);
     mc_assert(plain == 1);
@@ -219,7 +219,7 @@ static void await_signal(bgi_waiter *waiter, size_t *wakes)
 
 static void awaits_any(void)
 {
-    bgi_worker_tls = &W[2];
+    bgi_worker_is(&W[2]);
     bgi_waiter *waiter = &rt_task(2)->waiter;
     size_t wakes = 0, registered = 0, owed = 0;
     int armed = 0;
@@ -289,7 +289,7 @@ MC_MODEL(last, .name = "task/two_last_ends",
 
 static void begins_stop(void)
 {
-    bgi_worker_tls = NULL;
+    bgi_worker_is(NULL);
     bgi_runtime_begin_stop(&R);
 }
 
@@ -311,13 +311,13 @@ static void one_and_free_records(void)
 
 static void makes_0(void)
 {
-    bgi_worker_tls = &W[0];
+    bgi_worker_is(&W[0]);
     made[0] = bgi_task_make(&R, &W[0], nothing, NULL, NULL, 0, NULL);
 }
 
 static void makes_1(void)
 {
-    bgi_worker_tls = &W[1];
+    bgi_worker_is(&W[1]);
     made[1] = bgi_task_make(&R, &W[1], nothing, NULL, NULL, 0, NULL);
 }
 
@@ -349,7 +349,7 @@ static void ends_the_successor_of_two(void)
 {
     makes_1(); /* so that something lives at all times */
     mc_await_differs(&resumed, 0);
-    bgi_worker_tls = &W[1];
+    bgi_worker_is(&W[1]);
     (void)bgi_task_end(&W[1], made[0]);
 }
 
@@ -378,7 +378,7 @@ MC_MODEL(limit, .name = "task/limit", .says = "two spawns at a limit of one: one
 
 static void frees_from_outside(void)
 {
-    bgi_worker_tls = NULL;
+    bgi_worker_is(NULL);
     rt_task(0)->arg = &plain;
     bgi_task_free(rt_task(0));
     rt_task(1)->arg = &plain;
@@ -387,7 +387,7 @@ static void frees_from_outside(void)
 
 static void takes(unsigned i, bgi_worker *w)
 {
-    bgi_worker_tls = w;
+    bgi_worker_is(w);
     made[i] = bgi_task_alloc(&R, w);
     mc_assert(made[i] != NULL);
     made[i]->arg = &made[i];

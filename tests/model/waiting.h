@@ -32,7 +32,7 @@ RIG_UNUSED static void wt_setup(unsigned n)
 RIG_UNUSED static bg_task *wt_begin(void)
 {
     unsigned i = (unsigned)mc_self();
-    bgi_worker_tls = &W[i];
+    bgi_worker_is(&W[i]);
     W[i].current = &rt_task(i)->fiber;
     return rt_task(i);
 }
@@ -40,7 +40,7 @@ RIG_UNUSED static bg_task *wt_begin(void)
 /* First thing in a thread that plays a plain one. */
 RIG_UNUSED static void wt_begin_thread(void)
 {
-    bgi_worker_tls = NULL;
+    bgi_worker_is(NULL);
 }
 
 #endif

@@ -246,9 +246,9 @@ static void open_deadline(void)
 {
     one_task();
     bg_task *self = rt_task(0);
-    bgi_worker_tls = &W[0];
+    bgi_worker_is(&W[0]);
     bgi_scope_open_deadline(&deadline, &self->fiber, &self->waiter, bgi_clock_now() + 1);
-    bgi_worker_tls = NULL;
+    bgi_worker_is(NULL);
 }
 
 /* What the expiry wrote before is seen by who finds it; `data` stands for it. */
@@ -269,7 +269,7 @@ static void waits_and_leaves(void)
 static void fires_deadline(void)
 {
     size_t fired = 0;
-    bgi_worker_tls = &W[1];
+    bgi_worker_is(&W[1]);
     (void)bgi_timers_run(&W[1], &W[0].timers, 0, bgi_clock_now() + BG_S, BGI_TIMERS_BATCH, &fired);
 }
 

@@ -42,7 +42,7 @@ Test(scope, an_expiry_wakes_who_is_no_item_here)
 
     setup();
     bgi_timers_init(&worker.timers, 0);
-    bgi_worker_tls = &worker;
+    bgi_worker_is(&worker);
     bgi_scope_open_timeout(&scope, &fiber, &waiter, BG_S);
     cr_assert_eq(bgi_wait_arm(&waiter, &fiber), 1);
     scope.timer.expire(&scope.timer, &out);
@@ -51,7 +51,7 @@ Test(scope, an_expiry_wakes_who_is_no_item_here)
     cr_assert_eq(bgi_scope_failure(&scope.scope, &waiter), -ETIMEDOUT);
     cr_assert_eq(bgi_scope_leave_deadline(&scope, &fiber), 1);
     cr_assert_null(stack.scope);
-    bgi_worker_tls = NULL;
+    bgi_worker_is(NULL);
 }
 
 static void kicks(void *arg)

@@ -14,7 +14,8 @@ BG_BEGIN_DECLS
 
 /* A fork: part of what bg_fork and name_fork are given, in the frame of who calls them. */
 typedef struct bg_detail_fork {
-    struct bg_detail_fork *prev, *next;
+    struct bg_detail_fork *prev; /* the one made before it, perhaps marked (parallel/fork.c) */
+    struct bg_detail_fork *next; /* found out when somebody wants the oldest: a store less here */
     void (*run)(struct bg_detail_fork *self); /* calls the function, and keeps its result */
     struct bg_task *task;                     /* as which others may run it; NULL: nobody may */
     int has_run;
@@ -22,7 +23,7 @@ typedef struct bg_detail_fork {
 
 /* Of a worker; those of a thread that is none have attention, always. */
 typedef struct bg_detail_forks {
-    bg_detail_fork *newest;           /* or &oldest */
+    bg_detail_fork *newest;           /* or &oldest; perhaps marked, then the join is not inlined */
     volatile unsigned long attention; /* not 0: the owner is to look at what others want */
     bg_detail_fork oldest;            /* none: what comes before the oldest one */
 } bg_detail_forks;
@@ -53,7 +54,6 @@ static inline void bg_detail_fork_begin(bg_detail_fork *fork, void (*run)(bg_det
         return;
     }
     fork->prev = own->newest;
-    __atomic_store_n(&own->newest->next, fork, __ATOMIC_RELAXED);
     __atomic_store_n(&own->newest, fork, __ATOMIC_RELEASE);
 }
 
