@@ -155,7 +155,7 @@ BGI_INLINE int drained(const bgi_call *c, ssize_t r)
            (c->kind & (BGI_FD_STREAM | BGI_FD_SHARED)) == BGI_FD_STREAM;
 }
 
-BGI_INLINE ssize_t on_epoll(bgi_io *io, bgi_fd *e, bgi_call *c, bgi_waiter *waiter)
+BGI_WAITS static ssize_t on_epoll(bgi_io *io, bgi_fd *e, bgi_call *c, bgi_waiter *waiter)
 {
     bgi_waitq *q = queue_of(e, c);
     int registered = bgi_load(&e->port) != 0;
@@ -181,6 +181,41 @@ BGI_INLINE ssize_t on_epoll(bgi_io *io, bgi_fd *e, bgi_call *c, bgi_waiter *wait
     }
 }
 
+/* The entry is known, and what it is. */
+BGI_INLINE ssize_t make(bgi_io *io, bgi_fd *e, bgi_call *c, bgi_waiter *waiter)
+{
+    int is_file = (c->kind & BGI_FD_KIND) == BGI_FD_FILE;
+    /* O_NONBLOCK does nothing for a file, but has io_uring say -EAGAIN until it is in memory. */
+    int by_pool =
+        io->ops->perform == NULL || c->code == BGI_CALL_OTHER || (c->kind & BGI_FD_NONBLOCK) != 0;
+    if (bgi_unlikely(is_file && by_pool)) {
+        return on_file(BGI_CONTAINER_OF(waiter, struct bg_task, waiter), e, c);
+    }
+    if (bgi_unlikely((c->how & BGI_CALL_OFFSET) != 0 && !is_file)) {
+        return bgi_call_attempt(c, 0); /* it fails */
+    }
+    if (io->ops->perform != NULL && c->code != BGI_CALL_OTHER) {
+        return io->ops->perform(io, e, c, waiter);
+    }
+    if (bgi_unlikely((c->how & BGI_CALL_NONBLOCK) != 0 && (c->kind & BGI_FD_NONBLOCK) == 0)) {
+        int r = bgi_fd_set_nonblock(e, c->fd);
+        if (r != 0) {
+            return r;
+        }
+        c->kind |= BGI_FD_NONBLOCK;
+    }
+    return io->ops->perform != NULL ? io->ops->perform(io, e, c, waiter)
+                                    : on_epoll(io, e, c, waiter);
+}
+
+static BGI_COLD ssize_t make_first(bgi_io *io, bgi_call *c, bgi_waiter *waiter)
+{
+    bgi_fd *e;
+    int r = bgi_call_first(io, c->fd, &e, &c->kind);
+    return r != 0 ? r : make(io, e, c, waiter);
+}
+
+/* Without a frame: what waits is called last. */
 BGI_RETURN_BY_JUMP ssize_t bgi_call_make(bgi_call *c)
 {
     bgi_waiter *waiter;
@@ -192,33 +227,13 @@ BGI_RETURN_BY_JUMP ssize_t bgi_call_make(bgi_call *c)
     if (bgi_unlikely(waiter == NULL)) {
         return on_thread(c);
     }
-    bg_task *self = BGI_CONTAINER_OF(waiter, struct bg_task, waiter);
-    bgi_io *io = bgi_task_runtime(self)->io;
-    bgi_fd *e;
-    r = bgi_call_entry(io, c->fd, &e, &c->kind);
-    if (bgi_unlikely(r != 0)) {
-        return r;
+    bgi_io *io = bgi_task_runtime(BGI_CONTAINER_OF(waiter, struct bg_task, waiter))->io;
+    bgi_fd *e = bgi_fd_find(&io->table, c->fd);
+    if (bgi_likely(e != NULL)) {
+        c->kind = bgi_load(&e->state);
     }
-    int is_file = (c->kind & BGI_FD_KIND) == BGI_FD_FILE;
-    /* O_NONBLOCK does nothing for a file, but has io_uring say -EAGAIN until it is in memory. */
-    int by_pool =
-        io->ops->perform == NULL || c->code == BGI_CALL_OTHER || (c->kind & BGI_FD_NONBLOCK) != 0;
-    if (bgi_unlikely(is_file && by_pool)) {
-        return on_file(self, e, c);
+    if (bgi_unlikely(e == NULL || (c->kind & BGI_FD_KIND) == BGI_FD_UNKNOWN)) {
+        return make_first(io, c, waiter);
     }
-    if (bgi_unlikely((c->how & BGI_CALL_OFFSET) != 0 && !is_file)) {
-        return bgi_call_attempt(c, 0); /* it fails */
-    }
-    if (io->ops->perform != NULL && c->code != BGI_CALL_OTHER) {
-        return io->ops->perform(io, e, c, waiter);
-    }
-    if (bgi_unlikely((c->how & BGI_CALL_NONBLOCK) != 0 && (c->kind & BGI_FD_NONBLOCK) == 0)) {
-        r = bgi_fd_set_nonblock(e, c->fd);
-        if (r != 0) {
-            return r;
-        }
-        c->kind |= BGI_FD_NONBLOCK;
-    }
-    return io->ops->perform != NULL ? io->ops->perform(io, e, c, waiter)
-                                    : on_epoll(io, e, c, waiter);
+    return make(io, e, c, waiter);
 }

@@ -247,6 +247,9 @@ static void prepare(struct io_uring_sqe *e, const bgi_call *c, int events, struc
     int socket = (c->kind & BGI_FD_KIND) == BGI_FD_SOCKET;
     unsigned size = c->size < INT32_MAX ? (unsigned)c->size : INT32_MAX;
 
+    if (c->code == BGI_CALL_READV || c->code == BGI_CALL_WRITEV) {
+        *m = (struct msghdr){.msg_iov = c->data, .msg_iovlen = (size_t)c->flags};
+    }
     if (events != 0) {
         io_uring_prep_poll_add(e, c->fd, (unsigned)events);
         return;
@@ -415,10 +418,10 @@ static void unwatch(bgi_io *io, bgi_fd *e, int fd)
 }
 
 /* One operation: the call, or, if events are given, a wait for one of these. -EINTR: once more. */
-static int operate(bgi_io *io, bgi_fd *entry, bgi_call *c, int events, bgi_waiter *waiter)
+BGI_INLINE int operate_here(bgi_io *io, bgi_fd *entry, bgi_call *c, int events, bgi_waiter *waiter)
 {
     operation op = {waiter, NULL, 0};
-    struct msghdr m = {.msg_iov = c->data, .msg_iovlen = (size_t)c->flags};
+    struct msghdr m; /* of those that have several buffers */
 
     (void)bgi_fetch_add(&entry->port, 1);
     bgi_fence_full(); /* partner: the closer's, in bgi_fd_closed */
@@ -441,6 +444,12 @@ static int operate(bgi_io *io, bgi_fd *entry, bgi_call *c, int events, bgi_waite
     }
     (void)bgi_fetch_add(&entry->port, (bgi_word)-1);
     return r;
+}
+
+BGI_NOINLINE static int operate(bgi_io *io, bgi_fd *entry, bgi_call *c, int events,
+                                bgi_waiter *waiter)
+{
+    return operate_here(io, entry, c, events, waiter);
 }
 
 /* A call that the kernel does not make by itself. */
@@ -471,7 +480,7 @@ static ssize_t perform(bgi_io *io, bgi_fd *entry, bgi_call *c, bgi_waiter *waite
         return try_and_wait(io, entry, c, waiter);
     }
     for (;;) {
-        int r = operate(io, entry, c, 0, waiter);
+        int r = operate_here(io, entry, c, 0, waiter); /* without a frame of its own (io/ready.h) */
         if (bgi_likely(r >= 0)) {
             return r;
         }
