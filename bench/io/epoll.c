@@ -1,24 +1,30 @@
 /*
- * The raw loop: one thread, epoll, what is read is sent back at once. Edge-triggered, and one recv
- * an event: a short one has taken all there was (edge=0: level-triggered, which costs the same).
+ * The raw loop: epoll, what is read is sent back at once. One thread; or with workers=N as many,
+ * which are dealt the connections in turn by the first and share nothing. Edge-triggered, and one
+ * recv an event: a short one has taken all there was (edge=0: level-triggered, which costs the
+ * same).
  */
 #define _GNU_SOURCE
 #include "serve.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/epoll.h>
 
-enum { EVENTS = 512, LARGEST = 4096 };
+enum { EVENTS = 512, LARGEST = 4096, THREADS = 64 };
 
-static void accept_all(int poller, int listener, uint32_t how)
+static int pollers[THREADS], threads, listener;
+
+static void accept_all(uint32_t how)
 {
+    static int turn;
     for (;;) {
         int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0)
             return;
         io_no_delay(fd);
         struct epoll_event e = {.events = EPOLLIN | how, .data.fd = fd};
-        if (epoll_ctl(poller, EPOLL_CTL_ADD, fd, &e))
+        if (epoll_ctl(pollers[turn++ % threads], EPOLL_CTL_ADD, fd, &e))
             close(fd);
     }
 }
@@ -37,28 +43,45 @@ static void echo(int fd)
     } while (n == LARGEST);
 }
 
+static uint32_t how; /* connections are registered */
+
+static void *loop(void *poller)
+{
+    struct epoll_event events[EVENTS];
+    for (;;) {
+        int n = epoll_wait(*(int *)poller, events, EVENTS, -1);
+        for (int i = 0; i < n; i++) {
+            if (events[i].data.fd == listener)
+                accept_all(how);
+            else
+                echo(events[i].data.fd);
+        }
+    }
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && !strcmp(argv[1], "version")) {
         printf("epoll, a loop in C\n");
         return BM_OK;
     }
-    if (argc < 2 || strcmp(argv[1], "echo"))
+    int64_t n = bm_arg(argc, argv, "workers", 1);
+    if (argc < 2 || strcmp(argv[1], "echo") || n < 1 || n > THREADS)
         return BM_CANNOT;
-    uint32_t how = bm_arg(argc, argv, "edge", 1) ? (uint32_t)EPOLLET : 0;
-    static struct epoll_event events[EVENTS];
-    int listener = io_listen(), poller = epoll_create1(EPOLL_CLOEXEC);
+    how = bm_arg(argc, argv, "edge", 1) ? (uint32_t)EPOLLET : 0;
+    listener = io_listen();
     struct epoll_event e = {.events = EPOLLIN, .data.fd = listener};
-    if (listener < 0 || fcntl(listener, F_SETFL, O_NONBLOCK) ||
-        epoll_ctl(poller, EPOLL_CTL_ADD, listener, &e))
+    if (listener < 0 || fcntl(listener, F_SETFL, O_NONBLOCK))
         return BM_FAILED;
-    for (;;) {
-        int n = epoll_wait(poller, events, EVENTS, -1);
-        for (int i = 0; i < n; i++) {
-            if (events[i].data.fd == listener)
-                accept_all(poller, listener, how);
-            else
-                echo(events[i].data.fd);
-        }
+    for (threads = 0; threads < n; threads++) {
+        pollers[threads] = epoll_create1(EPOLL_CLOEXEC);
+        pthread_t t;
+        if (pollers[threads] < 0 ||
+            (threads > 0 && pthread_create(&t, NULL, loop, &pollers[threads])))
+            return BM_FAILED;
     }
+    if (epoll_ctl(pollers[0], EPOLL_CTL_ADD, listener, &e))
+        return BM_FAILED;
+    loop(&pollers[0]);
 }

@@ -105,7 +105,7 @@ SERVER
     ;;
 runner)
     command -v python3 >/dev/null || exit 77
-    run 0 "$runner" --programs "$programs" --quick --repeat 2 --peers brigade,brigade_1w,epoll \
+    run 0 "$runner" --programs "$programs" --quick --repeat 2 --peers brigade,brigade_1w,epoll,epoll_1t \
         --only echo,echo_2w,idle,http --json "$work/json"
     has "$out" 'echo_100 +a request +at most .* \(1.03 times the best of epoll\)$'
     python3 - "$work/json" <<'CHECK' || fail "the JSON is not as it should be"
@@ -120,7 +120,7 @@ for name in "echo_100", "echo_1000":
         for metric in "request", "per_s", "cpu", "p50", "p99":
             m = c["metrics"][metric]
             assert len(m["samples"]) == 2 and 0 < m["min"] <= m["median"] <= m["max"], (c, metric)
-assert set(rows["echo_2w"]) == {"brigade", "brigade_1w"}
+assert set(rows["echo_2w"]) == {"brigade", "brigade_1w", "epoll", "epoll_1t"}
 assert rows["idle"]["brigade"]["status"] == "measured"
 assert "brigade_1w" not in rows["idle"]
 CHECK
