@@ -12,7 +12,8 @@
  * predicts their returns. Otherwise it switches to the loop, with the item handed off.
  *
  * A stack is bound when the fiber first runs, and goes on to the next fresh fiber when a body has
- * ended: a million spawned tasks that never wait run on one stack.
+ * ended: a million spawned tasks that never wait run on one stack. When no fresh one is next the
+ * stack goes back to the pool, and rests in the loop over bodies until it is bound again.
  *
  * States of a fiber. Only the worker that runs it, and whoever claimed its wake-up, touch it.
  *   fresh     (stack NULL)   -> running    bind, by the worker that took it from a queue

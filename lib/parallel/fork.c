@@ -25,9 +25,9 @@
  *   F5  A task that finds DETACHED does not touch the fork: its frame may be gone.
  *   F6  `taken` is the oldest of the list, or has just left it by the fast path of a join whose
  *       look at `attention` is yet to come; it has a task.
- *   F7  A link, `prev` or `newest`, that is marked (its lowest bit) leads to a fork which is
- *       threaded: its `next`, and that of all older ones, leads to the next younger one. No link to
- *       oldest, who is none, is marked: it is threaded always.
+ *   F7  A link, `prev` or `newest`, that is marked (its lowest bit) leads to a fork below which all
+ *       are threaded: the `next` of each older one, and of `oldest`, leads to the one above it. No
+ *       link to `oldest`, who is no fork, is marked: below it there is nothing.
  *
  * `attention`, who moves it; it begins as WANTED, without membarrier as TAKEN
  *   0 -> WANTED        who has nothing to do (compare-and-swap)

@@ -144,9 +144,9 @@
 
 /*
  * An argument of a fork becomes part of its frame: as bytes, since the frame is declared without
- * arguments, and some are constant. One by one: who makes a copy of all in a frame of its own first
- * moves it in pieces of another size than those in which it was written, and waits for the store
- * buffer (4 ns each time).
+ * arguments, and some are constant. One by one: a copy of all that is made elsewhere first is moved
+ * in pieces of another size than those in which it was written, for which the processor has to
+ * wait.
  */
 static inline void bg_detail_keep(unsigned char *call, const void *in, const void *at,
                                   const void *value, size_t size)
