@@ -103,7 +103,8 @@ void bgi_stack_put_slow(bgi_stack_pool *pool, unsigned cache, bgi_stack *s);
 /*
  * A stack of at least `size` bytes less its record (about a kilobyte at most); 0 is the default
  * size. Only the owner of `cache` may call. NULL: no memory (-ENOMEM). The record's context is
- * zeroed or has been used on this very stack: ready for bgi_context_init either way.
+ * zeroed, or as it was when the stack was given back: ready for bgi_context_init either way, or to
+ * go on if whoever gave it back meant it to (core/fiber.c).
  */
 BGI_INLINE bgi_stack *bgi_stack_get(bgi_stack_pool *pool, unsigned cache, size_t size)
 {

@@ -189,6 +189,32 @@ MC_MODEL(take_next, .name = "fork/taken_while_the_next_is_made",
          .says = "what was taken leaves the list before the next one is made", .setup = none_yet,
          .thread = {forks_again, takes_and_runs}, .check = both_ran);
 
+/* The owner has looked for the oldest: the link from the second to the first is marked. */
+static void two_behind_a_mark(void)
+{
+    bgi_atomic *attention = (bgi_atomic *)&W[0].own.attention;
+    setup();
+    bgi_worker_is(&W[0]);
+    W[0].current = &rt_task(0)->fiber;
+    make(0);
+    bgi_store(attention, BGI_FORKS_WANTED);
+    make(1);
+    mc_assert(bgi_load(attention) == 0);
+    mc_assert((uintptr_t)frame[1].detail.prev == ((uintptr_t)&frame[0].detail | 1));
+}
+
+static void joins_two(void)
+{
+    bgi_worker_is(&W[0]); /* and goes on: what runs there is written before the forks */
+    join(1);
+    join(0);
+    mc_assert(!bgi_has_own_forks(&W[0]));
+}
+
+MC_MODEL(take_marked, .name = "fork/taken_behind_a_mark",
+         .says = "the monitor takes one of two as their owner joins them, past a marked link",
+         .setup = two_behind_a_mark, .thread = {joins_two, takes_and_runs}, .check = both_ran);
+
 static void without_membarrier(void)
 {
     setup();
