@@ -28,7 +28,7 @@ static BG_TASK(int, of_1, (int, a))
     return a;
 }
 
-static BG_TASK(int, of_2, (int, a), (int, b))
+static BG_TASK(int, of_2, (const int, a), (volatile int, b)) /* qualified themselves */
 {
     return a * 10 + b;
 }

@@ -22,11 +22,13 @@
     static_assert(alignof(type) <= alignof(max_align_t), "it is aligned as malloc aligns");
 #define BG_DETAIL_NULL nullptr
 #define BG_DETAIL_CAST(type, value) static_cast<type>(value)
+#define BG_DETAIL_BYTES(value) const_cast<const void *>(value)
 #else
 #define BG_DETAIL_TASK_ASSERT(type)                                                                \
     _Static_assert(_Alignof(type) <= _Alignof(max_align_t), "it is aligned as malloc aligns");
 #define BG_DETAIL_NULL NULL
 #define BG_DETAIL_CAST(type, value) ((type)(value))
+#define BG_DETAIL_BYTES(value) ((const void *)(value))
 #endif
 
 /* Of one (type, name): in a list of parameters, as a field, as a value, as a value in the copy, as
@@ -148,12 +150,12 @@
  * in pieces of another size than those in which it was written, for which the processor has to
  * wait.
  */
-static inline void bg_detail_keep(unsigned char *call, const void *in, const void *at,
-                                  const void *value, size_t size)
+static inline void bg_detail_keep(unsigned char *call, const void *in, const volatile void *at,
+                                  const volatile void *value, size_t size)
 {
-    size_t offset = BG_DETAIL_CAST(size_t, BG_DETAIL_CAST(const unsigned char *, at) -
+    size_t offset = BG_DETAIL_CAST(size_t, BG_DETAIL_CAST(const volatile unsigned char *, at) -
                                                BG_DETAIL_CAST(const unsigned char *, in));
-    __builtin_memcpy(call + offset, value, size);
+    __builtin_memcpy(call + offset, BG_DETAIL_BYTES(value), size);
 }
 
 /* The frame of a fork, and the fork. */
