@@ -174,7 +174,9 @@ static void carry(struct pipeline *p, void *item)
         for (size_t i = 1; i < p->n && going; i++) {
             int turns = !p->stages[i].parallel && p->tokens > 1;
             going = pass(p, &p->stages[i], turns ? row : NULL, place, item, &alive);
-            row += turns ? p->tokens : 0;
+            if (turns) {
+                row += p->tokens;
+            }
         }
         if (!going && alive && p->options->drop != NULL) {
             p->options->drop(item, p->options->drop_ctx);
