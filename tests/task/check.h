@@ -42,7 +42,8 @@
 #define CHECK_SLOW 0
 #endif
 
-/* And what the quick tier of tests/run divides by in each of its builds; 1 is all, as in the soak. */
+/* And what the quick tier of tests/run divides by in each of its builds; 1 is all, as in the soak.
+ */
 #ifndef CHECK_FEWER
 #define CHECK_FEWER 1
 #endif
