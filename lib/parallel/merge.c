@@ -37,6 +37,7 @@
 enum {
     LEAF_BYTES = 16 * 1024,    /* with the buffer, two thirds of a common first cache */
     POINTERS_BYTES = 4 * 1024, /* so that what they point to fits it */
+    FOUR_FROM = 64 * 1024,     /* elements: what they point to exceeds the second cache */
     BLOCK = 4,                 /* elements sorted without a merge */
     LOOK_FROM = 32,    /* sequences of that length are first looked at: they may be in order */
     DIVIDE_FROM = 256, /* elements: a merge of so many is made two */
@@ -104,6 +105,29 @@ size_t bgi_merge_path(const struct bgi_order *o, const char *l, size_t nl, const
     return least;
 }
 
+/* How many elements of the sorted sequence come before x: those that are less, or also those that
+ * are equal. */
+BGI_INLINE size_t before(const struct bgi_order *o, struct kind k, const char *sequence, size_t n,
+                         const char *x, int equal_too)
+{
+    size_t least = 0;
+    while (least < n) {
+        size_t mid = least + (n - least) / 2;
+        if (compare(o, sequence + mid * k.size, x) < equal_too) {
+            least = mid + 1;
+        } else {
+            n = mid;
+        }
+    }
+    return least;
+}
+
+size_t bgi_merge_before(const struct bgi_order *o, const char *sequence, size_t n, const char *x,
+                        int equal_too)
+{
+    return before(o, (struct kind){o->size, 0}, sequence, n, x, equal_too);
+}
+
 /* ---- merges ---- */
 
 /* What is still to be merged: [l, l_end) and [r, r_end) to [out, out_end). */
@@ -167,23 +191,6 @@ BGI_INLINE void four_ends(const struct bgi_order *o, struct kind k, struct mergi
     }
     *first = m;
     *second = m2;
-}
-
-/* How many elements of the sorted sequence come before x: those that are less, or also those that
- * are equal. */
-BGI_INLINE size_t before(const struct bgi_order *o, struct kind k, const char *sequence, size_t n,
-                         const char *x, int equal_too)
-{
-    size_t least = 0;
-    while (least < n) {
-        size_t mid = least + (n - least) / 2;
-        if (compare(o, sequence + mid * k.size, x) < equal_too) {
-            least = mid + 1;
-        } else {
-            n = mid;
-        }
-    }
-    return least;
 }
 
 /* The rest of a merge, of which one sequence is short: it is inserted into the other. */
@@ -443,7 +450,8 @@ BGI_INLINE void sort_leaf(const struct bgi_order *o, struct kind k, char *array,
         merge_any(o, (struct kind){element_size, are_pointers}, l, nl, r, nr, out);                \
     }                                                                                              \
     static const struct bgi_merger merger_##name = {leaf_##name, merge_##name,                     \
-                                                    (are_pointers) ? POINTERS_BYTES : LEAF_BYTES};
+                                                    (are_pointers) ? POINTERS_BYTES : LEAF_BYTES,  \
+                                                    (are_pointers) ? FOUR_FROM : SIZE_MAX};
 
 MERGER(4, 4, 0)
 MERGER(8, 8, 0)

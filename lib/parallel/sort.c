@@ -59,6 +59,7 @@ struct sort {
     struct bgi_order order;
     const struct bgi_merger *merger;
     size_t leaf, piece; /* elements at most: of a leaf, of a piece of a merge */
+    size_t four_from;   /* elements: as of the merger, also the piece of such a merge */
     struct bgi_stop stop;
 };
 
@@ -114,6 +115,59 @@ static int merge(void *arg)
     return 0;
 }
 
+struct merge_four {
+    struct sort *sort;
+    struct bgi_four four;
+};
+
+static int merge_four(void *arg)
+{
+    struct merge_four *m = arg;
+    struct sort *s = m->sort;
+    const size_t *each = m->four.n;
+    size_t n = each[0] + each[1] + each[2] + each[3];
+    if (n <= s->four_from) {
+        bgi_merge_four(&s->order, s->merger, &m->four, stopped, s);
+        return 0;
+    }
+    bg_fork_frame f;
+    struct merge_four first = {s, {{0}, {0}, NULL}}, second = first;
+    bgi_four_divide(&s->order, &m->four, n / 2, &first.four, &second.four);
+    bg_fork(&f, merge_four, &second);
+    (void)merge_four(&first);
+    (void)bg_join(&f);
+    return 0;
+}
+
+static int sort_range(void *arg);
+
+static int sort_quarters(struct range *t)
+{
+    struct sort *s = t->sort;
+    size_t size = s->order.size;
+    char *from = t->into_other ? t->array : t->other;
+    bg_fork_frame f[4];
+    struct range quarter[4];
+    struct merge_four m = {s, {{0}, {0}, t->into_other ? t->other : t->array}};
+    size_t leaves = (t->n - 1) / s->leaf + 1, begin = 0;
+    for (size_t i = 0; i < 4; i++) {
+        size_t end = i == 3 ? t->n : leaves * (i + 1) / 4 * s->leaf;
+        quarter[i] = (struct range){s, t->array + begin * size, t->other + begin * size,
+                                    end - begin, !t->into_other};
+        m.four.at[i] = from + begin * size;
+        m.four.n[i] = end - begin;
+        begin = end;
+    }
+    for (size_t i = 3; i > 0; i--) {
+        bg_fork(&f[i], sort_range, &quarter[i]);
+    }
+    (void)sort_range(&quarter[0]);
+    for (size_t i = 1; i < 4; i++) {
+        (void)bg_join(&f[i]);
+    }
+    return merge_four(&m);
+}
+
 static int sort_range(void *arg)
 {
     struct range *t = arg;
@@ -128,6 +182,9 @@ static int sort_range(void *arg)
     if (t->n <= s->leaf) {
         s->merger->leaf(&s->order, t->array, t->other, t->n, t->into_other);
         return 0;
+    }
+    if (t->n > s->four_from) {
+        return sort_quarters(t);
     }
     bg_fork_frame f;
     size_t h = (t->n - 1) / s->leaf; /* at least 1 leaf that is full */
@@ -228,6 +285,10 @@ static void prepare(struct sort *s, bg_compare cmp, void *ctx, const void *base,
     s->piece = s->leaf > SIZE_MAX / MERGE_LEAVES ? SIZE_MAX : s->leaf * MERGE_LEAVES;
     if (grain == 0 && s->piece < MERGE_BYTES / size) {
         s->piece = MERGE_BYTES / size;
+    }
+    s->four_from = s->merger->four_from;
+    if (grain != 0 && s->four_from != SIZE_MAX) {
+        s->four_from = s->piece;
     }
     s->stop = (struct bgi_stop){0};
 }

@@ -127,20 +127,18 @@ static int by_text(const void *a, const void *b, void *ctx)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static int sorts_strings(void *arg)
+static void sort_strings(size_t n, size_t grain)
 {
-    size_t n = SOME(40000);
     struct bgi_random random;
     char(*texts)[12] = malloc(n * sizeof *texts);
     char **array = malloc(n * sizeof *array);
     unsigned char *seen = calloc(n, 1);
-    (void)arg;
     bgi_random_seed(&random, 4);
     for (size_t i = 0; i < n; i++) {
         (void)snprintf(texts[i], sizeof texts[i], "%08x", bgi_random_below(&random, 1U << 20));
         array[i] = texts[i];
     }
-    CHECK(bg_parallel_stable_sort(array, n, sizeof *array, by_text, NULL) == 0);
+    CHECK(bg_parallel_stable_sort(array, n, sizeof *array, by_text, NULL, .grain = grain) == 0);
     for (size_t i = 0; i < n; i++) {
         size_t from = (size_t)(array[i] - texts[0]) / sizeof texts[0];
         CHECK(from < n && !seen[from]);
@@ -153,6 +151,14 @@ static int sorts_strings(void *arg)
     free(texts);
     free(array);
     free(seen);
+}
+
+static int sorts_strings(void *arg)
+{
+    (void)arg;
+    sort_strings(SOME(200000), 0); /* merged four at a time, unless there are fewer */
+    sort_strings(SOME(40000), 32);
+    sort_strings(SOME(40000), 1000);
     return 0;
 }
 

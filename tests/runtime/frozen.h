@@ -300,7 +300,7 @@ static void stop_at(bg_runtime *rt, int (*op)(void), unsigned n, int yielders, s
     NO_CHECK_FAILED();
 }
 
-enum { SAMPLES = (FROZEN_SAMPLES + CHECK_FEWER - 1) / CHECK_FEWER, LENGTH = 3000, YIELDERS = 6 };
+enum { SAMPLES = MANY(FROZEN_SAMPLES), LENGTH = 3000, YIELDERS = 6 };
 
 static void stop_everywhere(int (*op)(void), unsigned first)
 {

@@ -48,6 +48,9 @@
 #define CHECK_FEWER 1
 #endif
 
+/* Where all of something is tried one by one, each so many-th. */
+#define EACH (CHECK_FEWER * (CHECK_SLOW && CHECK_FEWER > 1 ? 2 : 1))
+
 #define CHECK_DIVISOR (CHECK_FEWER * (CHECK_SLOW + !CHECK_SLOW))
 #define MANY(n) (((n) + CHECK_DIVISOR - 1) / CHECK_DIVISOR)
 

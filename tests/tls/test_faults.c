@@ -5,6 +5,8 @@
  *
  * OpenSSL makes some thousand allocations a conversation: of these some are tried here, and each
  * one by test_faults_all.c.
+ *
+ * Labels: long
  */
 #include "refusals.h"
 
