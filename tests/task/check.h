@@ -49,7 +49,7 @@
 #endif
 
 /* Where all of something is tried one by one, each so many-th. */
-#define EACH (CHECK_FEWER * (CHECK_SLOW && CHECK_FEWER > 1 ? 2 : 1))
+#define EVERY_NTH (CHECK_FEWER * (CHECK_SLOW && CHECK_FEWER > 1 ? 2 : 1))
 
 #define CHECK_DIVISOR (CHECK_FEWER * (CHECK_SLOW + !CHECK_SLOW))
 #define MANY(n) (((n) + CHECK_DIVISOR - 1) / CHECK_DIVISOR)

@@ -67,7 +67,7 @@ static int main_cuts(void *arg)
     CHECK(calls > 30);
     int open = open_sockets();
     size_t blocks = bgi_alloc_live();
-    for (size_t n = 1 + c->first % EACH; n <= calls; n += c->shape->stride * EACH) {
+    for (size_t n = 1 + c->first % EVERY_NTH; n <= calls; n += c->shape->stride * EVERY_NTH) {
         cut_one(c, &p, n);
         CHECK(open_sockets() == open);
     }
