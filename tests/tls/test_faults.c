@@ -54,7 +54,7 @@ Test(tls_faults, brigade_has_no_memory)
                           .faults = BGI_FAULT_MALLOC | (how == 2 ? BGI_FAULT_FOREVER : 0),
                           .answer = ENOMEM,
                           .patient = how == 1,
-                          .stride = 1,
+                          .stride = EVERY_NTH,
                           .size = 30000};
         SWEEP(&w, .seed = 3);
         SWEEP(&w, .workers = 1, .spares = BG_NO_SPARES);
@@ -132,7 +132,7 @@ static void each_call_fails(int answer, size_t stride)
     struct sweep w = {.manner = &usual,
                       .faults = BGI_FAULT_IO,
                       .answer = answer,
-                      .stride = stride,
+                      .stride = stride * EVERY_NTH,
                       .size = 8000,
                       .pieces = 1000};
     cr_assert_eq(setenv("BRIGADE_IO", "epoll", 1), 0); /* whose calls are these */
