@@ -26,7 +26,7 @@
 #include <stdint.h>
 
 enum {
-    BLOCK = 1024, /* elements: with what they point to, they fit the second cache */
+    BLOCK = 2048, /* elements: with what they point to, they fit the second cache */
     FEW = 64      /* when there is no memory for more */
 };
 
