@@ -34,11 +34,12 @@ step configure "$cmake" -G Ninja -S "$root" -B "$work/build" -DCMAKE_BUILD_TYPE=
 step build "$cmake" --build "$work/build"
 step install "$cmake" --install "$work/build"
 
-# By the CMake package, and as a subproject.
+# By the CMake package, and as a subproject of one that optimises across files.
 step find_package "$cmake" -G Ninja -S "$here" -B "$work/package" \
     -DCMAKE_PREFIX_PATH="$work/prefix"
 step "build by find_package" "$cmake" --build "$work/package"
-step add_subdirectory "$cmake" -G Ninja -S "$here" -B "$work/sub" -DBRIGADE_SOURCE="$root"
+step add_subdirectory "$cmake" -G Ninja -S "$here" -B "$work/sub" -DBRIGADE_SOURCE="$root" \
+    -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS=-flto -DCMAKE_CXX_FLAGS=-flto
 step "build by add_subdirectory" "$cmake" --build "$work/sub"
 for way in package sub; do
     for program in c_brigade c_static cxx_brigade cxx_static; do
