@@ -257,6 +257,7 @@ bgi_item *bgi_search(bgi_worker *w)
         }
         int rests = patient || full.n > 1 || full.of[0].victim != NULL;
         if (rest(s, rests ? PAUSES << round : 0)) {
+            w->in_vain = 0;
             return NULL; /* the loop takes it from there */
         }
     }

@@ -1,6 +1,7 @@
 /*
  * Waiting for one task: await, and its form for threads; detach; cancel.
  */
+#include "base/clock.h"
 #include "base/panic.h"
 #include "task/task.h"
 
@@ -11,7 +12,10 @@
 
 #ifndef BGI_WAIT_SPINS /* the models have no patience */
 #define BGI_WAIT_SPINS 256
+#define BGI_WAIT_LONGER 16
 #endif
+
+enum { SHORT_WAIT = 100 * BG_US };
 
 void bgi_not_a_task(const char *function)
 {
@@ -165,11 +169,18 @@ int bg_await_typed(bg_task *t, const char *name, void *out, size_t size)
     return why != 0 && r == -ECANCELED ? why : r;
 }
 
+/* Of this thread's last wait that was slept through: whether it took no longer than SHORT_WAIT. */
+static __thread int short_waits;
+
 /* A thread that is about to sleep looks for some microseconds first whether it need not: to sleep
- * and to be woken costs both sides more than that. */
+ * and to be woken costs both sides more than that. Where a worker has to wake up first, its wake-up
+ * takes longer than those few, and while the thread is woken in turn the worker goes to sleep
+ * again: who hands over one short task after the other would sleep and wake for each. So a thread
+ * whose last wait was a short one looks for as long as a wake-up may take. */
 static int ends_soon(const bg_task *t)
 {
-    for (int i = 0; i < BGI_WAIT_SPINS; i++) {
+    int spins = short_waits ? BGI_WAIT_LONGER * BGI_WAIT_SPINS : BGI_WAIT_SPINS;
+    for (int i = 0; i < spins; i++) {
         if (bgi_load_acquire(&t->done) == BGI_TASK_DONE) {
             return 1;
         }
@@ -200,7 +211,9 @@ int bg_runtime_wait(bg_runtime *rt, bg_task *t)
     bgi_thread_waiter_init(&waiter);
     if (!ends_soon(t) &&
         bgi_cas(&t->done, BGI_TASK_LIVE, (bgi_word)&waiter.waiter | BGI_TASK_KEPT)) {
+        bg_time begun = bgi_clock_now();
         bgi_thread_waiter_wait(&waiter);
+        short_waits = bgi_clock_now() - begun < SHORT_WAIT;
     }
     /* Its result is seen: through the wait, or a look, or compare-and-swap, that found DONE. */
     return take_result(t);
