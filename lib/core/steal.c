@@ -14,8 +14,8 @@
  * Between its rounds it rests, some microseconds in all, for what may come. That pays where work
  * comes in bursts, and is lost where a worker sleeps often and briefly, as one does that serves
  * descriptors. So a worker whose last PATIENCE searches waited in vain rests in one of PROBE only;
- * the first to find something in a later round makes it patient again. A full next slot is rested
- * for in any case.
+ * the first to find something in a later round, or during which something is injected, makes it
+ * patient again. A full next slot is rested for in any case.
  *
  * Where workers are not all near each other, each round looks at those first that share a cache
  * with the thief, then at those of its NUMA node, then at the others. A worker that may move from

@@ -309,6 +309,16 @@ static void one_comes(void)
     }
 }
 
+static void one_is_injected(void)
+{
+    if (pauses++ == 0) {
+        struct bgi_fifo chain;
+        bgi_fifo_init(&chain);
+        bgi_fifo_push(&chain, &item[0].link);
+        bgi_injector_push(&here->injector, &chain, 1);
+    }
+}
+
 /* How it went: what was found, and whether it rested. */
 static bgi_item *search_counted(bgi_worker *w, void (*meanwhile)(void))
 {
@@ -341,6 +351,11 @@ Test(moments, who_has_waited_in_vain_rests_seldom)
     w->in_vain = 48;
     cr_assert_eq(search_counted(w, one_comes), &item[0]);
     cr_assert_eq(w->in_vain, 0, "patient again");
+    w->in_vain = 48;
+    cr_assert_null(search_counted(w, one_is_injected));
+    cr_assert_leq(pauses, 2, "it goes at once");
+    cr_assert_eq(w->in_vain, 0, "patient again");
+    cr_assert_eq(bgi_injector_pop(&s->injector, &chain, 1), 1);
     end();
 }
 
