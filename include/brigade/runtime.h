@@ -79,8 +79,10 @@ BG_API bg_task *bg_runtime_spawn_opts(bg_runtime *runtime, bg_fn fn, void *arg,
 
 /*
  * Blocks the calling plain thread until the task has ended, returns what it returned, and gives the
- * handle back: bg_await for threads. -ENOMEM for a NULL task; -EINVAL for a NULL runtime;
- * -EDEADLK from within a task, which would block a worker: use bg_await.
+ * handle back: bg_await for threads. Before it sleeps it looks for some microseconds whether it
+ * need not; for some tens, when the last wait that it slept through took less than 100. -ENOMEM for
+ * a NULL task; -EINVAL for a NULL runtime; -EDEADLK from within a task, which would block a worker:
+ * use bg_await.
  */
 BG_API int bg_runtime_wait(bg_runtime *runtime, bg_task *task);
 

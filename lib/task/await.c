@@ -12,7 +12,7 @@
 
 #ifndef BGI_WAIT_SPINS /* the models have no patience */
 #define BGI_WAIT_SPINS 256
-#define BGI_WAIT_LONGER 16
+#define BGI_WAIT_LONGER 8
 #endif
 
 enum { SHORT_WAIT = 100 * BG_US };
