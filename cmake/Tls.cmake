@@ -30,7 +30,7 @@ function(brigade_tls_objects name)
   target_include_directories(${name} PRIVATE
     ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/lib)
   target_compile_definitions(${name} PRIVATE _GNU_SOURCE)
-  target_compile_options(${name} PRIVATE -Wconversion)
+  target_compile_options(${name} PRIVATE -Wconversion -fno-lto) # as the library
   set_target_properties(${name} PROPERTIES
     C_STANDARD 11 C_EXTENSIONS ON C_VISIBILITY_PRESET hidden)
 endfunction()

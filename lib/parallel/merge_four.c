@@ -123,7 +123,7 @@ static void merge(const struct merging *m, struct stream *x, struct stream *y, c
 void bgi_merge_four(const struct bgi_order *o, const struct bgi_merger *merger,
                     const struct bgi_four *four, int (*stopped)(void *arg), void *arg)
 {
-    char few[2 * FEW * sizeof(void *)];
+    BGI_ALIGNED(64) char few[2 * FEW * sizeof(void *)]; /* comparisons read pointers in it */
     struct merging m = {o, merger, BLOCK};
     char *blocks = bgi_malloc(2 * BLOCK * o->size), *block = blocks;
     if (blocks == NULL) {

@@ -13,7 +13,11 @@
  *       copies instead. So the array, which is filled last, has the elements that it had.
  *   S2  At any time each place of either area is written by one piece only, and read by those it
  *       was forked by or who forked it: fork and join order them.
- *   S3  Recursion goes by halves, with a frame of some hundred bytes: a few thousand in all.
+ *   S3  Recursion goes by halves or quarters, with a frame of some hundred bytes: a few thousand in
+ *       all.
+ *
+ * Pointers, when there are many, are sorted by quarters, which are merged at once (merge_four.c);
+ * all of the above holds for these likewise.
  *
  * Large elements: pointers to them are sorted, and the elements are put in order at the end. When
  * the sort is stopped, they have not moved at all. (Elements of 64 bytes: 0.9 of the time of moving
@@ -146,7 +150,7 @@ static int sort_quarters(struct range *t)
     struct sort *s = t->sort;
     size_t size = s->order.size;
     char *from = t->into_other ? t->array : t->other;
-    bg_fork_frame f[4];
+    bg_fork_frame f[3];
     struct range quarter[4];
     struct merge_four m = {s, {{0}, {0}, t->into_other ? t->other : t->array}};
     size_t leaves = (t->n - 1) / s->leaf + 1, begin = 0;
@@ -159,10 +163,10 @@ static int sort_quarters(struct range *t)
         begin = end;
     }
     for (size_t i = 3; i > 0; i--) {
-        bg_fork(&f[i], sort_range, &quarter[i]);
+        bg_fork(&f[i - 1], sort_range, &quarter[i]);
     }
     (void)sort_range(&quarter[0]);
-    for (size_t i = 1; i < 4; i++) {
+    for (size_t i = 0; i < 3; i++) {
         (void)bg_join(&f[i]);
     }
     return merge_four(&m);

@@ -168,7 +168,7 @@ static void find(const struct expected *e)
 Test(program_planted, every_bug_is_found)
 {
     cr_assert_eq(BGI_ARRAY_LEN(expected), PLANTED_ALL - 1);
-    for (size_t i = 0; i < BGI_ARRAY_LEN(expected); i += CHECK_DIVISOR) {
+    for (size_t i = 0; i < BGI_ARRAY_LEN(expected); i += CHECK_SLOW ? CHECK_SLOW : 1) {
         find(&expected[i]);
     }
 }
