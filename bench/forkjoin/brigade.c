@@ -234,6 +234,7 @@ static void fj_counts(void)
     bm_metric("steals", (double)s.steals, "");
     bm_metric("failed", (double)s.searches_failed, "");
     bm_metric("parks", (double)s.parks, "");
+    bm_metric("spares", (double)s.spares_peak, "");
 }
 
 static int fj_main(void *arg)

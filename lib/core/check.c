@@ -105,6 +105,9 @@ static void each_slot(bgi_worker *w, visit_slot visit)
     if (bgi_load(&w->queue.next) != 0) {
         visit(&w->queue.next, bgi_load_ptr(&w->queue.next));
     }
+    if (bgi_load(&w->offered) != 0) {
+        visit(&w->offered, &((bgi_item *)bgi_load_ptr(&w->offered))->link);
+    }
     if (w->handoff != NULL) {
         visit((const bgi_atomic *)(const void *)&w->handoff, &w->handoff->link);
     }

@@ -5,12 +5,13 @@
  * not moved for two looks, though its thread was not kept waiting for a core, is stuck: it
  * computes, or sits in a blocking call. If something waits for it (ready items nobody takes, timers
  * due or unsettled) or nobody is left to poll, an idle worker is woken; if there is none, a spare
- * one. If help is still needed after UNHELPED_AT looks, another one is woken though somebody
- * searches: that one may stand still itself, in the search or between a notification and the
- * wake-up it owes. So may a leader: timers of sleepers that are overdue count as a call for help. A
- * spare worker is a worker like the others, with queues and a wheel of its own. It steals what the
- * stuck one had queued and fires its timers; the kernel shares the cores. Nothing changes owner, so
- * the owner's fast paths check nothing.
+ * one; but not for what an item has forked that still computes. If help is still needed after
+ * UNHELPED_AT looks, another one is woken though somebody searches: that one may stand still
+ * itself, in the search or between a notification and the wake-up it owes. So may a leader: timers
+ * of sleepers that are overdue count as a call for help. A spare worker is a worker like the
+ * others, with queues and a wheel of its own. It steals what the stuck one had queued and fires its
+ * timers; the kernel shares the cores. Nothing changes owner, so the owner's fast paths check
+ * nothing.
  *
  * What has been next in the queue of a worker for a look, stuck or not, has an idle worker woken:
  * more may have come there than seemed worth it (core/worker.c).
@@ -46,22 +47,8 @@
 
 enum { STUCK_AT = 4, UNHELPED_AT = 4, QUIET_LOOKS = 20, TRIM_LOOKS = 64, TRIM_BUDGET = 4096 };
 
-/* Whether something waits behind this worker, and has since the last look: while others take from
- * its queues, the item they would take next changes, and no help is needed. */
-static int waits_behind(bgi_worker *w, bg_time now)
-{
-    bgi_word first = bgi_load(&w->queue.head);
-    bgi_word fork = bgi_load(&w->forks.top);
-    bgi_word next = bgi_load(&w->queue.next);
-    int waits = (bgi_runq_size(&w->queue) != 0 && first == w->seen_first) ||
-                (bgi_deque_size(&w->forks) != 0 && fork == w->seen_fork) ||
-                (next != 0 && next == w->seen_next) || bgi_timers_unsettled(&w->timers) ||
-                bgi_timers_next(&w->timers) <= now;
-    w->seen_first = first;
-    w->seen_fork = fork;
-    w->seen_next = next;
-    return waits;
-}
+/* Whether something waits behind a worker that is stuck, and for whom. */
+enum waits { NOTHING, FOR_AN_IDLE, FOR_A_SPARE };
 
 /*
  * How much an unmoved tick without CPU time says, of STUCK_AT. 'S': the thread is blocked, all.
@@ -128,6 +115,56 @@ static int look_at(bgi_worker *w)
         }
     }
     return w->same_tick >= STUCK_AT;
+}
+
+/* One that is stuck: whether it computes, or would if it had a core, rather than being blocked. */
+static int computes(bgi_worker *w)
+{
+    bg_time cpu = bgi_worker_cpu_time(w);
+    bg_time since = cpu - w->seen_cpu;
+    w->seen_cpu = cpu;
+    return since >= BGI_MONITOR_PERIOD / 4 || blocked_weight(w) == 0;
+}
+
+/* Whether the running item has itself forked what is there in `forks`, from `first` on. */
+static int has_forked(const bgi_worker *w, bgi_word first)
+{
+    return bgi_load(&w->forks_tick) == w->seen_tick &&
+           (intptr_t)(first - bgi_load(&w->forks_base)) >= 0;
+}
+
+/*
+ * Whether something waits behind this worker, and has since the last look: while others take from
+ * its queues, the item they would take next changes, and no help is needed.
+ *
+ * What the running item has forked waits for an idle worker, and no spare is lent for it while the
+ * item computes: it will come to it itself, and forks are there for as many workers as there are.
+ */
+static enum waits waits_behind(bgi_worker *w, bg_time now, int is_stuck)
+{
+    bgi_word first = bgi_load(&w->queue.head);
+    bgi_word fork = bgi_load(&w->forks.top);
+    bgi_word next = bgi_load(&w->queue.next);
+    int waits = (bgi_runq_size(&w->queue) != 0 && first == w->seen_first) ||
+                (next != 0 && next == w->seen_next) || bgi_timers_unsettled(&w->timers) ||
+                bgi_timers_next(&w->timers) <= now;
+    bgi_word offered = bgi_load(&w->offered);
+    int forks = bgi_deque_size(&w->forks) != 0 && fork == w->seen_fork;
+    int offers = offered != 0 && offered == w->seen_offered;
+    w->seen_first = first;
+    w->seen_fork = fork;
+    w->seen_next = next;
+    w->seen_offered = offered;
+    if (!is_stuck) {
+        return NOTHING;
+    }
+    if (waits || (forks && !has_forked(w, fork)) || (offers && w->offered_tick != w->seen_tick)) {
+        return FOR_A_SPARE;
+    }
+    if (forks || offers) {
+        return computes(w) ? FOR_AN_IDLE : FOR_A_SPARE;
+    }
+    return NOTHING;
 }
 
 static void *spare_main(void *arg)
@@ -256,6 +293,22 @@ static void hurry(bgi_worker *w)
     bgi_store(&w->budget, 1);
 }
 
+/* Those of workers that are stuck, for so many who are idle. */
+static void take_forks(bgi_sched *s, bgi_word used, unsigned idle)
+{
+    for (bgi_word i = 0; i < used && idle != 0; i++) {
+        bgi_worker *w = &s->worker[i];
+        if (bgi_load(&w->held_up) == 0) {
+            continue;
+        }
+        if (bgi_load(&w->offered) == 0) {
+            w->offered_tick = bgi_load(&w->tick);
+            s->config.take_fork(w);
+        }
+        idle -= bgi_load(&w->offered) != 0;
+    }
+}
+
 int bgi_monitor_look(bgi_sched *s)
 {
     bgi_word used = bgi_load_acquire(&s->used);
@@ -263,7 +316,8 @@ int bgi_monitor_look(bgi_sched *s)
     bgi_word stuck = 0;
     unsigned awake = 0;
     int injected = bgi_injector_size(&s->injector) != 0;
-    int help = 0, overdue = 0, queued = 0;
+    int help = 0, lend = 0, overdue = 0, queued = 0;
+    unsigned idle = 0;
 
     for (bgi_word i = 0; i < used; i++) {
         bgi_worker *w = &s->worker[i];
@@ -275,13 +329,11 @@ int bgi_monitor_look(bgi_sched *s)
         awake += state == BGI_ACTIVE;
         queued |= state == BGI_ACTIVE && bgi_runq_size(&w->queue) != 0 &&
                   bgi_load(&w->queue.head) == w->seen_first;
-        help |= waits_behind(w, now) && is_stuck;
+        enum waits waits = waits_behind(w, now, is_stuck);
         int pending = state == BGI_ACTIVE && s->driver->ops->pending(s->driver, w);
-        help |= pending && is_stuck;
-        if (is_stuck && s->workers > 1 && bgi_ec_waiting(&s->idle) != 0 &&
-            s->config.take_fork != NULL) {
-            s->config.take_fork(w);
-        }
+        help |= waits != NOTHING || (pending && is_stuck);
+        lend |= waits == FOR_A_SPARE || (pending && is_stuck);
+        idle += state == BGI_IDLE && !w->is_spare;
         overdue |= state == BGI_IDLE && bgi_timers_next(&w->timers) <= now - OVERDUE;
         if (state == BGI_ACTIVE && (injected || pending || bgi_timers_next(&w->timers) <= now)) {
             hurry(w);
@@ -292,6 +344,10 @@ int bgi_monitor_look(bgi_sched *s)
         recall_spares(s);
     }
     help |= stuck != 0 && injected;
+    lend |= overdue || (stuck != 0 && injected);
+    if (stuck != 0 && s->workers > 1 && s->config.take_fork != NULL) {
+        take_forks(s, used, idle);
+    }
 
     /* Nobody leads, and nobody who is awake will: the last leader went on to run something, or was
      * a spare that retired. Whoever is woken finds nothing, sleeps again, and leads. */
@@ -303,7 +359,7 @@ int bgi_monitor_look(bgi_sched *s)
         if (bgi_ec_waiting(&s->idle) != 0) {
             /* Who searches, or has been told to, may itself be held up. */
             (s->unhelped < UNHELPED_AT ? bgi_notify : bgi_notify_one_more)(s);
-        } else if (bgi_load(&s->spares_active) < stuck) {
+        } else if (lend && bgi_load(&s->spares_active) < stuck) {
             lend_spare(s);
         }
     } else if (queued && bgi_ec_waiting(&s->idle) != 0) {

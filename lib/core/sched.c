@@ -116,6 +116,9 @@ static void drop_all(bgi_sched *s, bgi_worker *w)
     while ((fork = bgi_deque_take(&w->forks)) != NULL) {
         s->config.drop_item(fork);
     }
+    if ((fork = bgi_take_offered(w)) != NULL) {
+        s->config.drop_item(fork);
+    }
     bgi_timers_drain(&w->timers, s->config.drop_timer);
 }
 

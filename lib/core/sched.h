@@ -29,6 +29,9 @@
  *              Relaxed: a hint (core/steal.c).
  *   robbed     its next slot was taken: stored by thieves, taken back by the worker (core/steal.c).
  *              Relaxed: a hint.
+ *   offered    a fork that the running item has made and the monitor has taken: 0 -> item by the
+ *              monitor (release), item -> 0 by whoever runs it (compare-and-swap, acquire) or, as it
+ *              joins it, has no more use for it (relaxed: it knows the task by own_lock).
  *   budget     counted down by its worker with plain stores; the monitor may store 1, which the
  * owner may overwrite: the monitor then does it again. Relaxed: it guards no data.
  *
@@ -113,6 +116,7 @@ typedef struct bgi_worker {
     /* Others look at these. */
     bgi_runq queue;
     bgi_deque forks;
+    bgi_atomic offered; /* an item, or 0: as if it were the oldest of forks */
     bgi_timers timers;
     BGI_ALIGNED(BGI_FALSE_SHARING_RANGE) bgi_atomic state;
     bgi_ec_node node;
@@ -128,11 +132,13 @@ typedef struct bgi_worker {
     bg_time forked_at;      /* its own: when `own` began to be not empty, if others waited then */
     bg_duration patience;   /* its own: so old are its forks before somebody is woken for them */
     bg_detail_fork *taken; /* the oldest of `own`, which has been given a task meanwhile; or NULL */
+    bgi_atomic forks_tick; /* its own: of the item that has last pushed to `forks`, */
+    bgi_atomic forks_base; /* and from where on what is there is that item's; hints */
     /* The monitor's. */
     bgi_word seen_tick;
     unsigned same_tick;
     bg_time seen_cpu, same_cpu;
-    bgi_word seen_first, seen_fork, seen_next;
+    bgi_word seen_first, seen_fork, seen_next, seen_offered, offered_tick;
 #if BGI_DEBUG
     struct bgi_stall stall;
 #endif
@@ -332,10 +338,32 @@ BGI_INLINE int bgi_has_own_forks(const bgi_worker *w)
     return w->own.newest != &w->own.oldest;
 }
 
-/* This worker has nothing to do: the next fork of each of the others is to be shared. */
+/* The running item is about to push to `forks`: for the monitor, what of them is its own. */
+BGI_INLINE void bgi_forks_note(bgi_worker *w)
+{
+    bgi_word tick = bgi_load(&w->tick);
+    if (bgi_load(&w->forks_tick) != tick) {
+        bgi_store(&w->forks_base, bgi_load(&w->forks.bottom));
+        bgi_store(&w->forks_tick, tick);
+    }
+}
+
+/* What the monitor has taken for others; NULL: nothing, or somebody else has it now. */
+BGI_INLINE bgi_item *bgi_take_offered(bgi_worker *of)
+{
+    bgi_item *item = bgi_load_ptr(&of->offered);
+    return item != NULL && bgi_cas_acquire(&of->offered, (bgi_word)item, 0) ? item : NULL;
+}
+
+/* This worker has nothing to do: the next fork of each of the others is to be shared. Not with a
+ * spare one: it is there for what waits behind who is stuck, and those who compute would be more
+ * than there are workers. */
 BGI_INLINE void bgi_ask_for_forks(const bgi_worker *w)
 {
     bgi_sched *s = w->sched;
+    if (w->is_spare) {
+        return;
+    }
     bgi_word used = bgi_load_acquire(&s->used);
     for (bgi_word i = 0; i < used; i++) {
         bgi_atomic *attention = (bgi_atomic *)&s->worker[i].own.attention;

@@ -116,6 +116,10 @@ static bgi_item *steal_from(bgi_worker *w, bgi_worker *victim)
     if (bgi_deque_size(&victim->forks) != 0 && bgi_deque_steal(&victim->forks, &fork) == 1) {
         return fork;
     }
+    bgi_item *offered = bgi_take_offered(victim);
+    if (offered != NULL) {
+        return offered;
+    }
     struct bgi_link *l = bgi_runq_steal(&victim->queue, &w->queue);
     return l == NULL ? NULL : bgi_item_of(l);
 }
@@ -274,7 +278,8 @@ int bgi_anything_queued(bgi_sched *s)
     bgi_word used = bgi_load_acquire(&s->used);
     for (bgi_word i = 0; i < used; i++) {
         bgi_worker *v = &s->worker[i];
-        if (bgi_runq_size(&v->queue) != 0 || bgi_deque_size(&v->forks) != 0) {
+        if (bgi_runq_size(&v->queue) != 0 || bgi_deque_size(&v->forks) != 0 ||
+            bgi_load(&v->offered) != 0) {
             return 1;
         }
     }

@@ -141,7 +141,8 @@ static bgi_item *look_around(bgi_worker *w)
 
 static bgi_item *take_fork(bgi_worker *w)
 {
-    return bgi_deque_size(&w->forks) == 0 ? NULL : bgi_deque_take(&w->forks);
+    bgi_item *fork = bgi_deque_size(&w->forks) == 0 ? NULL : bgi_deque_take(&w->forks);
+    return fork != NULL ? fork : bgi_take_offered(w);
 }
 
 /* Before a worker searches, which takes a while: what has come for itself. One that is alone has

@@ -13,7 +13,9 @@
  * How large a part is: as many items as take some microseconds, measured as parts are done. The
  * first one has a single item, its neighbour too, and then each half is twice the one before: so
  * parts grow by themselves until one takes long enough, and a short loop has a handful of them.
- * `chunk`, what is small enough, is the loop's; relaxed, any value is right.
+ * `chunk`, what is small enough, is learnt anew by whoever goes through a range: items may take
+ * longer in one part of the loop than in another, and who is in the midst of a large part forks
+ * nothing that others could have.
  */
 #include "parallel/fork.h"
 #include "parallel/stop.h"
@@ -35,7 +37,6 @@ struct loop {
     bg_try_range_fn try_body;
     void *ctx;
     size_t grain; /* 0: automatic */
-    bgi_atomic chunk;
     struct bgi_stop stop;
 };
 
@@ -56,16 +57,17 @@ static void call(struct loop *l, size_t lo, size_t hi)
     }
 }
 
-/* Of who goes through a range: the items it has done since it last looked at the clock. */
+/* Of who goes through a range. */
 struct pace {
     bg_time last;
-    size_t items;
-    int not_now; /* the next part need not be measured */
+    size_t items; /* done since then */
+    size_t chunk; /* so many are small enough to be a part */
+    int not_now;  /* the next part need not be measured */
 };
 
-static void pace_begin(struct pace *p, const struct loop *l)
+static void pace_begin(struct pace *p, const struct loop *l, size_t chunk)
 {
-    *p = (struct pace){.last = l->grain == 0 ? bgi_clock_rough() : 0};
+    *p = (struct pace){.chunk = chunk, .last = l->grain == 0 ? bgi_clock_rough() : 0};
 }
 
 /*
@@ -74,7 +76,7 @@ static void pace_begin(struct pace *p, const struct loop *l)
  * ns: when parts take far less time than they may, the next is not measured, and the one after it,
  * four times as long, may be one part.
  */
-static void learn(struct loop *l, size_t items, struct pace *p)
+static void learn(size_t items, struct pace *p)
 {
     p->items += items;
     if (p->not_now) {
@@ -83,15 +85,14 @@ static void learn(struct loop *l, size_t items, struct pace *p)
     }
     bg_time now = bgi_clock_rough();
     bg_duration took = now - p->last;
-    size_t chunk = bgi_load(&l->chunk);
     if (took < PART_NS / 2) {
         p->not_now = took < PART_NS / 16;
-        if (items > chunk / 2) {
-            bgi_store(&l->chunk, p->not_now ? 4 * items + 3 : 2 * items + 1);
+        if (items > p->chunk / 2) {
+            p->chunk = p->not_now ? 4 * items + 3 : 2 * items + 1;
         }
-    } else if (took > 2 * PART_NS && chunk > 1) {
+    } else if (took > 2 * PART_NS && p->chunk > 1) {
         size_t fits = (size_t)((double)p->items * (double)PART_NS / (double)took);
-        bgi_store(&l->chunk, fits != 0 ? fits : 1);
+        p->chunk = fits != 0 ? fits : 1;
     }
     p->last = now;
     p->items = 0;
@@ -115,13 +116,13 @@ static void halve(struct loop *l, size_t lo, size_t hi, struct pace *p)
     if (bgi_stop_error(&l->stop) != 0) {
         return;
     }
-    if (hi - lo <= (l->grain != 0 ? l->grain : bgi_load(&l->chunk))) {
+    if (hi - lo <= (l->grain != 0 ? l->grain : p->chunk)) {
         if (bgi_stopped(&l->stop)) { /* cancelled, too */
             return;
         }
         call(l, lo, hi);
         if (l->grain == 0) {
-            learn(l, hi - lo, p);
+            learn(hi - lo, p);
         }
         return;
     }
@@ -130,7 +131,7 @@ static void halve(struct loop *l, size_t lo, size_t hi, struct pace *p)
     bgi_fork_at(&f, go_through, &second, p->last);
     halve(l, lo, second.lo, p);
     if (bg_detail_fork_end(&f.detail)) {
-        pace_begin(p, l); /* it has waited */
+        pace_begin(p, l, p->chunk); /* it has waited */
     } else {
         halve(l, second.lo, hi, p);
     }
@@ -140,7 +141,7 @@ static int go_through(void *arg)
 {
     const struct range *r = arg;
     struct pace p;
-    pace_begin(&p, r->loop);
+    pace_begin(&p, r->loop, 1);
     halve(r->loop, r->lo, r->hi, &p);
     return 0;
 }
@@ -151,7 +152,6 @@ static int run(struct loop *l, size_t begin, size_t end, const bg_parallel_optio
         return -EINVAL;
     }
     l->grain = options->grain;
-    bgi_store(&l->chunk, 1);
     struct range all = {l, begin, end};
     if (!bgi_stopped(&l->stop) && begin != end) {
         (void)go_through(&all);

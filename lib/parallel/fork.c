@@ -43,15 +43,17 @@
  * `attention`. The fence meets it before its store: then its look comes after, sees TAKEN, and it
  * waits for the lock; or after its look: then the monitor sees the list without that fork. A fork
  * looks first, and writes what the monitor reads last. The monitor writes to no list: the owner
- * takes out what was taken when it comes to look. Without membarrier the flag stays TAKEN, and each
- * fork and join takes the lock: the owner's store is then before its lock, or sees what was taken.
+ * takes out what was taken when it comes to look. What has been taken is offered at the worker
+ * itself (`offered`), where thieves find it as if it had been shared. Without membarrier the flag
+ * stays TAKEN, and each fork and join takes the lock: the owner's store is then before its lock, or
+ * sees what was taken.
  *
  * The task of a fork has the locals of who forked it. The monitor copies them while their owner
  * goes on, which therefore changes them under the lock as long as it has forks (task/local.c).
  *
  * Partners: newest (release, on the paths without the lock) -> the monitor's look (acquire): the
  * fork, its function and its arguments, whose fork it is (w->current), and in_callback. What others
- * find in the task they find through the deque or the injector. done: FORK -> LIVE or DETACHED only
+ * find in the task they find through the deque or `offered`. done: FORK -> LIVE or DETACHED only
  * says who runs it: relaxed. LIVE -> DONE (release, in the end of the task) -> the join's await
  * (acquire): the result, and has_run.
  *
@@ -261,6 +263,7 @@ static int share_oldest(bgi_worker *w)
     if (t == NULL) {
         return 0;
     }
+    bgi_forks_note(w);
     if (bgi_deque_push(&w->forks, &t->fiber.item) != 0) {
         bgi_push_quiet(w, &t->fiber.item);
     }
@@ -288,7 +291,7 @@ void bgi_forks_take(bgi_worker *w)
         return;
     }
     bgi_lock_acquire(&w->own_lock);
-    if (w->taken == NULL) {
+    if (w->taken == NULL && bgi_load(&w->offered) == 0) {
         if (bgi_load(&bgi_fence_asymmetric) != 0) {
             bgi_store(attention_of(w), BGI_FORKS_TAKEN);
             bgi_fence_heavy(); /* partner: the compiler's fence in bg_detail_fork_end */
@@ -299,9 +302,12 @@ void bgi_forks_take(bgi_worker *w)
             w->taken = t == NULL ? NULL : f;
         }
     }
+    if (t != NULL) {
+        bgi_store_release_ptr(&w->offered, &t->fiber.item);
+    }
     bgi_lock_release(&w->own_lock);
     if (t != NULL) {
-        bgi_submit(w->sched, &t->fiber.item);
+        bgi_notify(w->sched);
     }
 }
 
@@ -414,6 +420,18 @@ static void check_turn(const bgi_worker *w, const bg_detail_fork *f)
 
 #endif
 
+/* A task that has nothing to do any more (DETACHED) ends: now, if it lies where it is to be
+ * expected, as it does unless its maker has changed workers; else when somebody comes to it. */
+static void take_back(bgi_worker *w, bg_task *t)
+{
+    bgi_word item = (bgi_word)&t->fiber.item;
+    if (bgi_deque_take_back(&w->forks, &t->fiber.item) ||
+        (bgi_load(&w->offered) == item && bgi_cas_relaxed(&w->offered, item, 0))) {
+        t->fiber.result = 0;
+        (void)bgi_task_end(w, t);
+    }
+}
+
 int bg_detail_join_slow(bg_detail_fork *f)
 {
     bgi_worker *w = bgi_worker_self();
@@ -434,7 +452,8 @@ int bg_detail_join_slow(bg_detail_fork *f)
     w = bgi_worker_self();
     if (bgi_cas_relaxed(&t->done, BGI_TASK_FORK, BGI_TASK_DETACHED)) {
         grow_patience(w);
-        return 0; /* its record frees itself when it is come to */
+        take_back(w, t);
+        return 0;
     }
     w->patience /= 2;
     (void)bg_await(t);

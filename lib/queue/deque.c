@@ -95,6 +95,15 @@ void *bgi_deque_take(bgi_deque *d)
     return item;
 }
 
+int bgi_deque_take_back(bgi_deque *d, const void *item)
+{
+    bgi_word b = bgi_load(&d->bottom);
+    const struct bgi_deque_ring *r = bgi_load_ptr(&d->ring);
+    /* Only the owner writes to slots: one that it has not, or that is empty again, holds another
+     * item, or this one after it was stolen, which take then finds out. */
+    return bgi_load_ptr(&r->slots[(b - 1) & r->mask]) == item && bgi_deque_take(d) != NULL;
+}
+
 int bgi_deque_steal(bgi_deque *d, void **item)
 {
     bgi_word t = bgi_load_acquire(&d->top);

@@ -63,6 +63,9 @@ int bgi_deque_push(bgi_deque *d, void *item);
 /* Owner. The newest item, or NULL. */
 void *bgi_deque_take(bgi_deque *d);
 
+/* Owner. Takes that item if it is the newest, and nobody steals it: 1. */
+int bgi_deque_take_back(bgi_deque *d, const void *item);
+
 /* Any thread. Returns 1 and the oldest item, 0 when empty, -EAGAIN when another got it first. */
 int bgi_deque_steal(bgi_deque *d, void **item);
 

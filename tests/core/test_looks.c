@@ -239,54 +239,176 @@ struct numbered_timer {
 
 static struct numbered_timer timers[100];
 
+/* Behind one that is stuck, blocked in the kernel. */
+static int waits(bgi_worker *w, bg_time now)
+{
+    cpu_used = 0;
+    stat_text = "7 (worker) S 1";
+    return waits_behind(w, now, 1) == FOR_A_SPARE;
+}
+
 Test(looks, only_what_stays_where_it_is_waits)
 {
     own_clock();
     bgi_sched *s = rig_create(1, 0);
     bgi_worker *w = &s->worker[0];
     struct bgi_fifo chain;
-    cr_assert_not(waits_behind(w, time_now));
+    cr_assert_not(waits(w, time_now));
 
     (void)bgi_runq_push(&w->queue, &items[0].link, &chain);
     (void)bgi_runq_push(&w->queue, &items[1].link, &chain);
     bgi_store(&w->queue.head, bgi_load(&w->queue.head)); /* as the last look saw it */
-    cr_assert(waits_behind(w, time_now));
+    cr_assert(waits(w, time_now));
     (void)bgi_runq_pop(&w->queue);
-    cr_assert_not(waits_behind(w, time_now), "others take from it");
-    cr_assert(waits_behind(w, time_now), "no longer");
+    cr_assert_not(waits(w, time_now), "others take from it");
+    cr_assert(waits(w, time_now), "no longer");
     (void)bgi_runq_pop(&w->queue);
-    cr_assert_not(waits_behind(w, time_now));
-    cr_assert_not(waits_behind(w, time_now));
+    cr_assert_not(waits(w, time_now));
+    cr_assert_not(waits(w, time_now));
 
     void *fork;
     cr_assert_eq(bgi_deque_push(&w->forks, &items[2]), 0);
     cr_assert_eq(bgi_deque_push(&w->forks, &items[3]), 0);
-    cr_assert(waits_behind(w, time_now));
+    cr_assert(waits(w, time_now));
     cr_assert_eq(bgi_deque_steal(&w->forks, &fork), 1);
-    cr_assert_not(waits_behind(w, time_now), "a thief has been there");
-    cr_assert(waits_behind(w, time_now));
+    cr_assert_not(waits(w, time_now), "a thief has been there");
+    cr_assert(waits(w, time_now));
     cr_assert_eq(bgi_deque_steal(&w->forks, &fork), 1);
-    cr_assert_not(waits_behind(w, time_now));
+    cr_assert_not(waits(w, time_now));
 
     cr_assert_null(bgi_runq_put_next(&w->queue, &items[4].link));
-    cr_assert_not(waits_behind(w, time_now), "it may just have come");
-    cr_assert(waits_behind(w, time_now));
+    cr_assert_not(waits(w, time_now), "it may just have come");
+    cr_assert(waits(w, time_now));
     cr_assert_eq(bgi_runq_put_next(&w->queue, &items[5].link), &items[4].link);
-    cr_assert_not(waits_behind(w, time_now), "another one");
+    cr_assert_not(waits(w, time_now), "another one");
     (void)bgi_runq_pop(&w->queue);
-    cr_assert_not(waits_behind(w, time_now));
+    cr_assert_not(waits(w, time_now));
 
     bgi_timer_init(&timers[0].timer, expire_item);
     cr_assert_eq(bgi_timers_start_at(&w->timers, &timers[0].timer, time_now + BG_S, NULL, NULL), 1);
-    cr_assert_not(waits_behind(w, time_now));
-    cr_assert(waits_behind(w, time_now + BG_S), "a timer is due");
+    cr_assert_not(waits(w, time_now));
+    cr_assert(waits(w, time_now + BG_S), "a timer is due");
     cr_assert_eq(bgi_timers_stop(&w->timers, &timers[0].timer), 1);
     size_t fired = 0;
     (void)bgi_timers_run(w, &w->timers, 1, time_now, 1, &fired);
-    cr_assert_not(waits_behind(w, time_now + BG_S));
+    cr_assert_not(waits(w, time_now + BG_S));
     bgi_timers_add_fresh(&w->timers, &timers[0].timer, BG_S);
-    cr_assert(waits_behind(w, time_now), "a fresh one has no time yet");
+    cr_assert(waits(w, time_now), "a fresh one has no time yet");
     cr_assert_eq(bgi_timers_stop(&w->timers, &timers[0].timer), 1);
+    bgi_sched_destroy(s);
+}
+
+/* Twice the same: as the look before saw it, and then. */
+static enum waits second_look(bgi_worker *w)
+{
+    (void)waits_behind(w, time_now, 1);
+    cpu_used += BGI_MONITOR_PERIOD / 4;
+    return waits_behind(w, time_now, 1);
+}
+
+Test(looks, forks_of_who_computes_wait_for_an_idle_worker_only)
+{
+    own_clock();
+    bgi_sched *s = rig_create(2, 0);
+    bgi_worker *w = &s->worker[0];
+    void *fork;
+    stat_text = "7 (worker) R 1";
+    bgi_worker_count(w);
+    w->seen_tick = bgi_load(&w->tick);
+    bgi_forks_note(w);
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(bgi_deque_push(&w->forks, &items[i]), 0);
+        bgi_forks_note(w);
+    }
+    cr_assert_eq(second_look(w), FOR_AN_IDLE);
+    cr_assert_eq(waits_behind(w, time_now, 1), FOR_AN_IDLE, "it would compute if it had a core");
+    stat_text = "7 (worker) S 1";
+    cr_assert_eq(waits_behind(w, time_now, 1), FOR_A_SPARE, "blocked: it may be so for long");
+    cr_assert_eq(second_look(w), FOR_AN_IDLE);
+    cr_assert_eq(waits_behind(w, time_now, 0), NOTHING, "it is not stuck");
+
+    (void)bgi_runq_put_next(&w->queue, &items[4].link);
+    cr_assert_eq(second_look(w), FOR_A_SPARE, "something else waits as well");
+    (void)bgi_runq_pop(&w->queue);
+
+    /* Another item runs, which has forked the last one only. */
+    bgi_worker_count(w);
+    w->seen_tick = bgi_load(&w->tick);
+    cr_assert_eq(second_look(w), FOR_A_SPARE, "who has forked it does not run");
+    bgi_forks_note(w);
+    cr_assert_eq(bgi_deque_push(&w->forks, &items[3]), 0);
+    cr_assert_eq(second_look(w), FOR_A_SPARE);
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(bgi_deque_steal(&w->forks, &fork), 1);
+    }
+    cr_assert_eq(second_look(w), FOR_AN_IDLE, "those of the others are gone");
+    cr_assert_eq(bgi_deque_steal(&w->forks, &fork), 1);
+    cr_assert_eq(second_look(w), NOTHING);
+    bgi_sched_destroy(s);
+}
+
+/* What the monitor has taken is the item's that ran then. */
+Test(looks, what_was_taken_waits_likewise)
+{
+    own_clock();
+    bgi_sched *s = rig_create(2, 0);
+    bgi_worker *w = &s->worker[0];
+    stat_text = "7 (worker) R 1";
+    bgi_worker_count(w);
+    w->seen_tick = bgi_load(&w->tick);
+    w->offered_tick = w->seen_tick;
+    bgi_store_ptr(&w->offered, &items[0]);
+    cr_assert_eq(waits_behind(w, time_now, 1), NOTHING, "it may just have come");
+    cr_assert_eq(second_look(w), FOR_AN_IDLE);
+    bgi_store_ptr(&w->offered, &items[1]);
+    cr_assert_eq(waits_behind(w, time_now, 1), NOTHING, "another one");
+    stat_text = "7 (worker) S 1";
+    cr_assert_eq(waits_behind(w, time_now, 1), FOR_A_SPARE, "blocked");
+    bgi_worker_count(w);
+    w->seen_tick = bgi_load(&w->tick);
+    cr_assert_eq(second_look(w), FOR_A_SPARE, "who has forked it does not run");
+    cr_assert(bgi_take_offered(w) == &items[1]);
+    cr_assert_eq(second_look(w), NOTHING);
+    bgi_sched_destroy(s);
+}
+
+static unsigned asked; /* for a fork: which workers, a bit each */
+static unsigned have;  /* those who have one */
+
+static void offers(bgi_worker *w)
+{
+    asked |= 1U << w->index;
+    if ((have >> w->index & 1) != 0) {
+        bgi_store_ptr(&w->offered, &items[w->index]);
+    }
+}
+
+Test(looks, as_many_forks_are_taken_as_workers_are_idle)
+{
+    own_clock();
+    bgi_sched *s = rig_create(6, 0);
+    s->config.take_fork = offers;
+    for (unsigned i = 0; i < 6; i++) {
+        bgi_store(&s->worker[i].tick, 7);
+        bgi_store(&s->worker[i].held_up, i != 1);
+    }
+    take_forks(s, 6, 0);
+    cr_assert_eq(asked, 0);
+    have = 8;
+    take_forks(s, 6, 1);
+    cr_assert_eq(asked, 1 | 4 | 8, "who is not stuck is not asked, and nobody once there is one");
+    cr_assert_eq(s->worker[3].offered_tick, 7);
+    asked = 0;
+    have = 1 | 32;
+    bgi_store(&s->worker[3].tick, 8);
+    take_forks(s, 6, 2);
+    cr_assert_eq(asked, 1 | 4, "the one that is offered already counts");
+    cr_assert_eq(s->worker[3].offered_tick, 7);
+    take_forks(s, 6, 9);
+    cr_assert_eq(asked, 1 | 4 | 16 | 32);
+    for (unsigned i = 0; i < 6; i++) {
+        (void)bgi_take_offered(&s->worker[i]);
+    }
     bgi_sched_destroy(s);
 }
 
@@ -572,6 +694,28 @@ Test(looks, who_is_stuck_is_helped_when_its_events_wait)
     cr_assert_eq(bgi_load(&s->spares_active), 1, "nobody else polls for it");
     cr_assert(bgi_monitor_look(s));
     cr_assert_eq(bgi_load(&s->spares_active), 1, "now there is one");
+    bgi_sched_destroy(s);
+}
+
+Test(looks, no_spare_is_lent_for_the_forks_of_who_computes)
+{
+    bgi_sched *s = with_retired_spares();
+    bgi_worker *w = &s->worker[0];
+    stat_text = "7 (worker) R 1";
+    bgi_worker_count(w);
+    bgi_forks_note(w);
+    cr_assert_eq(bgi_deque_push(&w->forks, &items[0]), 0);
+    get_stuck(s, 0);
+    for (int i = 0; i < 9; i++) {
+        cpu_used += BGI_MONITOR_PERIOD;
+        cr_assert(bgi_monitor_look(s));
+        cr_assert_eq(bgi_load(&s->stuck), 1);
+        cr_assert_eq(bgi_load(&s->spares_active), 0);
+    }
+    stat_text = "7 (worker) S 1";
+    cr_assert(bgi_monitor_look(s));
+    cr_assert_eq(bgi_load(&s->spares_active), 1, "now it is blocked");
+    cr_assert(bgi_deque_take(&w->forks) == &items[0]);
     bgi_sched_destroy(s);
 }
 

@@ -66,6 +66,7 @@ static void in_next_slot(bgi_worker *w)
 
 static void as_fork(bgi_worker *w)
 {
+    bgi_forks_note(w);
     (void)bgi_deque_push(&w->forks, &rescued);
 }
 

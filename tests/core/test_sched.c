@@ -299,7 +299,8 @@ Test(sched, what_nobody_ran_is_dropped_once)
     for (size_t i = 200; i < 900; i++) { /* overflows */
         bgi_push_quiet(&s->worker[i % 2], &left[i].item);
     }
-    for (size_t i = 900; i < N - 1; i++) {
+    bgi_store_ptr(&s->worker[0].offered, &left[900].item);
+    for (size_t i = 901; i < N - 1; i++) {
         cr_assert_eq(bgi_deque_push(&s->worker[i % 2].forks, &left[i].item), 0);
     }
     cr_assert_null(bgi_runq_put_next(&s->worker[1].queue, &left[N - 1].item.link));

@@ -93,6 +93,39 @@ Test(steal, the_oldest_fork_comes_first_and_alone)
     end();
 }
 
+Test(steal, what_the_monitor_has_taken_comes_after_the_forks)
+{
+    begin();
+    bgi_push_quiet(victim, &item[0]);
+    bgi_store_ptr(&victim->offered, &item[1]);
+    cr_assert_eq(bgi_deque_push(&victim->forks, &item[2]), 0);
+    cr_assert(bgi_search(thief) == &item[2]);
+    cr_assert(bgi_search(thief) == &item[1]);
+    cr_assert(bgi_search(thief) == &item[0]);
+    cr_assert_not(bgi_anything_queued(s));
+    bgi_store_ptr(&victim->offered, &item[1]);
+    cr_assert(bgi_anything_queued(s));
+    cr_assert(bgi_take_offered(victim) == &item[1]);
+    cr_assert_null(bgi_take_offered(victim));
+    stop_searching(thief);
+    end();
+}
+
+Test(steal, a_spare_asks_nobody_for_forks)
+{
+    begin();
+    bgi_atomic *attention = (bgi_atomic *)&victim->own.attention;
+    bgi_store(attention, 0);
+    thief->is_spare = 1;
+    cr_assert_null(bgi_search(thief));
+    cr_assert_eq(bgi_load(attention), 0);
+    thief->is_spare = 0;
+    cr_assert_null(bgi_search(thief));
+    cr_assert_eq(bgi_load(attention), BGI_FORKS_WANTED);
+    stop_searching(thief);
+    end();
+}
+
 Test(steal, a_next_slot_only_when_nothing_else_is_there)
 {
     begin();

@@ -180,15 +180,15 @@ Test(worker, a_stop_ends_the_endless)
 /* ---- order ---- */
 
 static struct {
-    bgi_item start, next, fork[2], queued[3], injected;
-    int order[8];
+    bgi_item start, next, fork[2], queued[3], injected, offered;
+    int order[9];
     int n;
 } seen;
 
 static void run_seen(bgi_worker *w, bgi_item *self)
 {
     seen.order[seen.n++] = (int)(self - &seen.start);
-    if (seen.n == 7) {
+    if (seen.n == 8) {
         bgi_sched_stop(w->sched);
     }
 }
@@ -203,6 +203,7 @@ static void run_all(bgi_worker *w, bgi_item *self)
     for (int i = 0; i < 2; i++) {
         (void)bgi_deque_push(&w->forks, &seen.fork[i]);
     }
+    bgi_store_ptr(&w->offered, &seen.offered);
     struct bgi_fifo chain;
     bgi_fifo_init(&chain);
     bgi_fifo_push(&chain, &seen.injected.link);
@@ -211,10 +212,10 @@ static void run_all(bgi_worker *w, bgi_item *self)
 
 Test(worker, forks_newest_first_then_the_next_slot_then_the_queue_then_the_injector)
 {
-    static const int order[] = {3, 2, 1, 4, 5, 6, 7};
+    static const int order[] = {3, 2, 8, 1, 4, 5, 6, 7};
     /* Without a monitor, which has the injector looked at sooner when this takes a millisecond. */
     bgi_sched *s = rig_create(1, 0);
-    for (bgi_item *i = &seen.next; i <= &seen.injected; i++) {
+    for (bgi_item *i = &seen.next; i <= &seen.offered; i++) {
         i->run = run_seen;
     }
     seen.start.run = run_all;

@@ -92,8 +92,11 @@ static void joins_0(void)
 static void steals(void)
 {
     void *item;
-    mc_assert(bgi_deque_steal(&W[0].forks, &item) == 1);
-    run_task(1, item);
+    int stolen = bgi_deque_steal(&W[0].forks, &item) == 1;
+    if (stolen) { /* else who joins it has taken it back */
+        run_task(1, item);
+    }
+    mc_outcome(stolen);
 }
 
 static void cancels_the_owner(void)
@@ -109,7 +112,8 @@ static void records_are_back(void)
 
 MC_MODEL(join_begin, .name = "fork/join_against_begin",
          .says = "a fork that is joined as its task begins runs once, and its record is freed once",
-         .setup = one_shared, .thread = {joins_0, steals}, .check = records_are_back);
+         .outcomes = 3, .setup = one_shared, .thread = {joins_0, steals},
+         .check = records_are_back);
 
 MC_MODEL(join_cancel, .name = "fork/join_against_begin_and_cancel",
          .says = "also when who joins it is cancelled, and passes that on", .bound = 2,
@@ -165,14 +169,13 @@ static void forks_again(void)
 
 static void takes_and_runs(void)
 {
-    struct bgi_fifo chain;
     wt_begin_thread();
     bgi_forks_take(&W[0]);
-    int taken = bgi_injector_pop(&S.injector, &chain, 1) != 0;
-    if (taken) {
-        run_task(1, bgi_item_of(bgi_fifo_pop(&chain)));
+    bgi_item *taken = bgi_take_offered(&W[0]);
+    if (taken != NULL) {
+        run_task(1, taken);
     }
-    mc_outcome(taken);
+    mc_outcome(taken != NULL);
 }
 
 static void both_ran(void)
@@ -184,6 +187,44 @@ static void both_ran(void)
 MC_MODEL(take, .name = "fork/taken_while_joined",
          .says = "one of two is taken by the monitor while their owner makes and joins them",
          .setup = none_yet, .thread = {forks_two_and_joins, takes_and_runs}, .check = both_ran);
+
+/* The monitor takes it, and somebody else finds what it offers. */
+static void takes(void)
+{
+    wt_begin_thread();
+    bgi_forks_take(&W[0]);
+}
+
+static void finds(void)
+{
+    bgi_worker_is(&W[1]);
+    bgi_item *found = bgi_take_offered(&W[0]);
+    if (found != NULL) {
+        run_task(1, found);
+    }
+    mc_outcome(found != NULL);
+}
+
+static void forks_and_joins(void)
+{
+    (void)wt_begin();
+    make(0);
+    join(0);
+}
+
+static void first_ran(void)
+{
+    bgi_item *left = bgi_take_offered(&W[0]);
+    if (left != NULL) { /* it has nothing to do, and ends */
+        run_task(1, left);
+    }
+    mc_assert(ran[0] == 1 && rt_free_count() == rt_chunk()->used - 1);
+}
+
+MC_MODEL(take_for_another, .name = "fork/taken_and_found",
+         .says = "who finds what the monitor has taken runs it, or who joins it does", .bound = 2,
+         .outcomes = 3, .setup = none_yet, .thread = {forks_and_joins, takes, finds},
+         .check = first_ran);
 
 MC_MODEL(take_next, .name = "fork/taken_while_the_next_is_made",
          .says = "what was taken leaves the list before the next one is made", .setup = none_yet,

@@ -53,6 +53,41 @@ Test(fork_moments, the_deque_does_not_grow)
     cr_assert_eq(bgi_load(&ran), MANY_FORKS);
 }
 
+/* ---- shared in vain ---- */
+
+static int joined_before_anybody_came(void *arg)
+{
+    bg_fork_frame f[3];
+    bgi_worker *w = bgi_worker_self();
+    bgi_word ticks = bgi_load(&w->tick);
+    (void)arg;
+    for (int i = 0; i < 3; i++) {
+        bg_fork(&f[i], runs, INT_ARG(i));
+    }
+    size_t alive = bgi_tasks_live(w->sched->config.owner);
+    bgi_forks_share(w);
+    CHECK(bgi_deque_size(&w->forks) == 3);
+    CHECK(bgi_tasks_live(w->sched->config.owner) == alive + 3);
+    for (int i = 3; i-- > 0;) {
+        CHECK(bg_join(&f[i]) == i);
+        CHECK(bgi_deque_size(&w->forks) == (size_t)i);
+        CHECK(bgi_tasks_live(w->sched->config.owner) == alive + (size_t)i);
+    }
+    bg_fork(&f[0], runs, INT_ARG(0));
+    bgi_forks_take(w);
+    CHECK(bgi_load(&w->offered) != 0);
+    CHECK(bg_join(&f[0]) == 0);
+    CHECK(bgi_load(&w->offered) == 0);
+    CHECK(bgi_tasks_live(w->sched->config.owner) == alive);
+    CHECK(bgi_load(&w->tick) == ticks); /* nothing else has run meanwhile */
+    return 0;
+}
+
+Test(fork_moments, tasks_that_nobody_began_end_as_they_are_joined)
+{
+    RUN(joined_before_anybody_came, NULL, .workers = 1, .spares = BG_NO_SPARES);
+}
+
 /* ---- the monitor takes one ---- */
 
 static int taken_and_joined(void *arg)

@@ -88,6 +88,28 @@ Test(deque, a_take_of_nothing_leaves_it_usable)
     bgi_deque_destroy(&d);
 }
 
+Test(deque, the_owner_takes_back_what_is_newest)
+{
+    bgi_deque d;
+    cr_assert_eq(bgi_deque_init(&d, 2), 0);
+    cr_assert_not(bgi_deque_take_back(&d, item(1)), "it was never there");
+    cr_assert_eq(bgi_deque_push(&d, item(1)), 0);
+    cr_assert_eq(bgi_deque_push(&d, item(2)), 0);
+    cr_assert_not(bgi_deque_take_back(&d, item(1)), "another one is newer");
+    cr_assert_eq(bgi_deque_size(&d), 2);
+    cr_assert(bgi_deque_take_back(&d, item(2)));
+    cr_assert_not(bgi_deque_take_back(&d, item(2)), "it is gone, though its slot still has it");
+    cr_assert(bgi_deque_take_back(&d, item(1)), "the last one");
+    cr_assert_not(bgi_deque_take_back(&d, item(1)));
+    cr_assert_eq(bgi_deque_push(&d, item(3)), 0);
+    cr_assert_eq(steal(&d), 3);
+    cr_assert_not(bgi_deque_take_back(&d, item(3)), "it was stolen");
+    cr_assert_eq(bgi_deque_size(&d), 0);
+    cr_assert_eq(bgi_deque_push(&d, item(4)), 0);
+    cr_assert_eq(number(bgi_deque_take(&d)), 4);
+    bgi_deque_destroy(&d);
+}
+
 Test(deque, grows_from_two_and_keeps_the_old_rings)
 {
     enum { N = 1000 };
