@@ -3,6 +3,7 @@
  */
 #include "core/sim.h"
 
+#include "arch/cpu.h"
 #include "base/clock.h"
 #include "core/check.h"
 
@@ -50,6 +51,7 @@ static int settle_places(bgi_sched *s)
     if (s->config.seed != 0) {
         return 0;
     }
+    s->rests_alone = bgi_cpu_affinity() > 1;
     s->topology = s->config.pin ? bgi_topology_get() : bgi_topology_for(s->workers);
     s->far = bgi_topology_far(s->topology);
     if (s->config.pin) {

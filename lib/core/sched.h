@@ -30,10 +30,10 @@
  *   robbed     its next slot was taken: stored by thieves, taken back by the worker (core/steal.c).
  *              Relaxed: a hint.
  *   offered    a fork that the running item has made and the monitor has taken: 0 -> item by the
- *              monitor (release), item -> 0 by whoever runs it (compare-and-swap, acquire) or, as it
- *              joins it, has no more use for it (relaxed: it knows the task by own_lock).
+ *              monitor (release), item -> 0 by who runs it (compare-and-swap, acquire), or by who
+ *              joins it and has no more use for it (relaxed: it knows the task by own_lock).
  *   budget     counted down by its worker with plain stores; the monitor may store 1, which the
- * owner may overwrite: the monitor then does it again. Relaxed: it guards no data.
+ *              owner may overwrite: the monitor then does it again. Relaxed: it guards no data.
  *
  * A worker's `state`: who may move it
  *   ABSENT  -> ACTIVE    the starter, before the thread exists (spare: the monitor)
@@ -106,6 +106,7 @@ typedef struct bgi_worker {
     int searching;
     int more;         /* the driver's: it took as much as it takes at once; there may be more */
     unsigned in_vain; /* searches since the last that waited, and found what came meanwhile */
+    int was_injected; /* when it last had nothing of its own, there was something in the injector */
     int is_spare;
     bg_time looked;    /* when it last looked around, roughly */
     bgi_word allotted; /* its budget from then on */
@@ -192,7 +193,8 @@ typedef struct bgi_sched {
     bgi_eventcount idle;
     const bgi_topology *topology; /* NULL: all workers are near each other */
     unsigned far;                 /* the farthest that two can be apart */
-    bgi_cpu_set usable;           /* pinned workers: by all other threads */
+    int rests_alone;    /* a worker without others: there is a CPU for who gives it work */
+    bgi_cpu_set usable; /* pinned workers: by all other threads */
     BGI_ALIGNED(BGI_FALSE_SHARING_RANGE) bgi_atomic searching;
     BGI_ALIGNED(BGI_FALSE_SHARING_RANGE) bgi_atomic leader;
     bgi_atomic leader_until;

@@ -15,7 +15,9 @@
  * comes in bursts, and is lost where a worker sleeps often and briefly, as one does that serves
  * descriptors. So a worker whose last PATIENCE searches waited in vain rests in one of PROBE only;
  * the first to find something in a later round, or during which something is injected, makes it
- * patient again. A full next slot is rested for in any case.
+ * patient again. A full next slot is rested for in any case. A worker that is alone has nowhere to
+ * search, and rests only when what it has done came from outside, and not on a single CPU: there
+ * may be more where it came from, as soon as its end is known there.
  *
  * Where workers are not all near each other, each round looks at those first that share a cache
  * with the thief, then at those of its NUMA node, then at the others. A worker that may move from
@@ -226,10 +228,33 @@ static int is_alone(const bgi_worker *w)
     return s->workers == 1 && bgi_load(&s->spares_active) == 0;
 }
 
+static int is_patient(const bgi_worker *w)
+{
+    return w->in_vain < PATIENCE || w->in_vain % PROBE == 0;
+}
+
+/* 1: something was injected, as before; or the scheduler stops. */
+static int rest_alone(bgi_worker *w)
+{
+    if (!w->was_injected || !w->sched->rests_alone) {
+        return 0;
+    }
+    w->was_injected = 0;
+    if (rest(w->sched, is_patient(w) ? PAUSES << ROUNDS : 0)) {
+        w->in_vain = 0;
+        return 1;
+    }
+    w->in_vain++;
+    return 0;
+}
+
 bgi_item *bgi_search(bgi_worker *w)
 {
     bgi_sched *s = w->sched;
-    if (is_alone(w) || !start_searching(w)) {
+    if (is_alone(w)) {
+        return rest_alone(w) ? NULL : steal_timers(w);
+    }
+    if (!start_searching(w)) {
         return steal_timers(w);
     }
     if (bgi_unlikely(bgi_load(&s->stuck) != 0)) {
@@ -242,7 +267,7 @@ bgi_item *bgi_search(bgi_worker *w)
     struct full full;
     full.n = 1;
     full.of[0].victim = NULL;
-    int patient = w->in_vain < PATIENCE || w->in_vain % PROBE == 0;
+    int patient = is_patient(w);
     for (int round = 0; round < ROUNDS; round++) {
         if (round == 1) {
             bgi_ask_for_forks(w);

@@ -189,6 +189,7 @@ static bgi_item *next_item(bgi_worker *w)
         }
         if (item == NULL) {
             item = take_injected(w);
+            w->was_injected |= item != NULL;
             if (item == NULL && !bgi_worker_run_timers(w) && !poll_first(w)) {
                 item = bgi_search(w);
                 if (item == NULL) {

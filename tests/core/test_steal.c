@@ -111,6 +111,31 @@ Test(steal, what_the_monitor_has_taken_comes_after_the_forks)
     end();
 }
 
+Test(steal, who_is_alone_rests_for_more_from_outside)
+{
+    bgi_sched *one = rig_create(1, 0);
+    bgi_worker *w = &one->worker[0];
+    struct bgi_fifo chain;
+    one->rests_alone = 1;
+    w->in_vain = 3;
+    cr_assert_null(bgi_search(w));
+    cr_assert_eq(w->in_vain, 3, "nothing came from there");
+    w->was_injected = 1;
+    cr_assert_null(bgi_search(w));
+    cr_assert_eq(w->in_vain, 4, "nothing more came");
+    cr_assert_eq(w->was_injected, 0);
+    rig_inject(one, &item[0]);
+    one->rests_alone = 0;
+    w->was_injected = 1;
+    cr_assert_null(bgi_search(w));
+    cr_assert_eq(w->in_vain, 4, "on one CPU nothing comes while it rests");
+    one->rests_alone = 1;
+    cr_assert_null(bgi_search(w));
+    cr_assert_eq(w->in_vain, 0, "the loop takes it");
+    cr_assert_eq(bgi_injector_pop(&one->injector, &chain, 1), 1);
+    bgi_sched_destroy(one);
+}
+
 Test(steal, a_spare_asks_nobody_for_forks)
 {
     begin();

@@ -222,6 +222,7 @@ Test(worker, forks_newest_first_then_the_next_slot_then_the_queue_then_the_injec
     bgi_submit(s, &seen.start);
     bgi_worker_run(&s->worker[0]);
     bgi_sched_join(s);
+    cr_assert(s->worker[0].was_injected);
     bgi_sched_destroy(s);
     cr_assert_arr_eq(seen.order, order, sizeof order);
 }
