@@ -350,13 +350,6 @@ BGI_INLINE void bgi_forks_note(bgi_worker *w)
     }
 }
 
-/* What the monitor has taken for others; NULL: nothing, or somebody else has it now. */
-BGI_INLINE bgi_item *bgi_take_offered(bgi_worker *of)
-{
-    bgi_item *item = bgi_load_ptr(&of->offered);
-    return item != NULL && bgi_cas_acquire(&of->offered, (bgi_word)item, 0) ? item : NULL;
-}
-
 /* This worker has nothing to do: the next fork of each of the others is to be shared. Not with a
  * spare one: it is there for what waits behind who is stuck, and those who compute would be more
  * than there are workers. */
@@ -430,6 +423,9 @@ void bgi_ready(bgi_sched *s, bgi_item *item);
 
 /* A search, of bounded length, through everybody's queues and timers. */
 bgi_item *bgi_search(bgi_worker *w);
+
+/* What the monitor has taken from that worker for others; NULL: nothing, or somebody has it now. */
+bgi_item *bgi_take_offered(bgi_worker *of);
 
 /* Whether any queue has anything; after a fence it misses nothing put there before. */
 int bgi_anything_queued(bgi_sched *s);

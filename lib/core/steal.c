@@ -112,6 +112,12 @@ static bgi_item *steal_next(const struct full *full)
     return NULL;
 }
 
+bgi_item *bgi_take_offered(bgi_worker *of)
+{
+    bgi_item *item = bgi_load_ptr(&of->offered);
+    return item != NULL && bgi_cas_acquire(&of->offered, (bgi_word)item, 0) ? item : NULL;
+}
+
 static bgi_item *steal_from(bgi_worker *w, bgi_worker *victim)
 {
     void *fork;

@@ -142,7 +142,7 @@ static bgi_item *look_around(bgi_worker *w)
 static bgi_item *take_fork(bgi_worker *w)
 {
     bgi_item *fork = bgi_deque_size(&w->forks) == 0 ? NULL : bgi_deque_take(&w->forks);
-    return fork != NULL ? fork : bgi_take_offered(w);
+    return fork != NULL || bgi_load(&w->offered) == 0 ? fork : bgi_take_offered(w);
 }
 
 /* Before a worker searches, which takes a while: what has come for itself. One that is alone has

@@ -425,8 +425,7 @@ static void check_turn(const bgi_worker *w, const bg_detail_fork *f)
 static void take_back(bgi_worker *w, bg_task *t)
 {
     bgi_word item = (bgi_word)&t->fiber.item;
-    if (bgi_deque_take_back(&w->forks, &t->fiber.item) ||
-        (bgi_load(&w->offered) == item && bgi_cas_relaxed(&w->offered, item, 0))) {
+    if (bgi_deque_take_back(&w->forks, &t->fiber.item) || bgi_cas_relaxed(&w->offered, item, 0)) {
         t->fiber.result = 0;
         (void)bgi_task_end(w, t);
     }

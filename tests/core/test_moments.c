@@ -30,6 +30,12 @@ static int met_cas(bgi_atomic *p, bgi_word old, bgi_word want)
     return r;
 }
 
+static int met_cas_acquire(bgi_atomic *p, bgi_word old, bgi_word want)
+{
+    meet(&comes_before, p);
+    return bgi_cas_acquire(p, old, want);
+}
+
 static void (*thief)(bgi_deque *d);
 
 static int met_steal(bgi_deque *d, void **item)
@@ -67,6 +73,7 @@ static void met_pause(void)
 
 #define bgi_pause met_pause
 #define bgi_cas met_cas
+#define bgi_cas_acquire met_cas_acquire
 #define bgi_deque_steal met_steal
 #define prctl met_prctl
 #define sched_yield met_yield
@@ -77,6 +84,7 @@ static void met_pause(void)
 #include "core/worker.c"
 #undef bgi_pause
 #undef bgi_cas
+#undef bgi_cas_acquire
 #undef bgi_deque_steal
 #undef sched_yield
 #undef prctl
@@ -230,6 +238,23 @@ Test(moments, the_fork_is_gone_but_the_queue_is_there)
     cr_assert_null(steal_from(&s->worker[0], &s->worker[1]));
     cr_assert_eq(bgi_deque_push(&s->worker[1].forks, &item[2]), 0);
     cr_assert_eq(steal_from(&s->worker[0], &s->worker[1]), &item[2]);
+    end();
+}
+
+static void another_takes_it(bgi_atomic *word)
+{
+    bgi_store(word, 0);
+}
+
+Test(moments, what_the_monitor_has_taken_is_gone_but_the_queue_is_there)
+{
+    bgi_sched *s = new_sched(2);
+    struct bgi_fifo chain;
+    bgi_store_ptr(&s->worker[1].offered, &item[0]);
+    cr_assert_eq(bgi_runq_push(&s->worker[1].queue, &item[1].link, &chain), 0);
+    comes_before = another_takes_it;
+    cr_assert_eq(steal_from(&s->worker[0], &s->worker[1]), &item[1]);
+    cr_assert_null(steal_from(&s->worker[0], &s->worker[1]));
     end();
 }
 
