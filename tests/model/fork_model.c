@@ -92,11 +92,9 @@ static void joins_0(void)
 static void steals(void)
 {
     void *item;
-    int stolen = bgi_deque_steal(&W[0].forks, &item) == 1;
-    if (stolen) { /* else who joins it has taken it back */
+    if (bgi_deque_steal(&W[0].forks, &item) == 1) { /* else who joins it has taken it back */
         run_task(1, item);
     }
-    mc_outcome(stolen);
 }
 
 static void cancels_the_owner(void)
@@ -112,8 +110,7 @@ static void records_are_back(void)
 
 MC_MODEL(join_begin, .name = "fork/join_against_begin",
          .says = "a fork that is joined as its task begins runs once, and its record is freed once",
-         .outcomes = 3, .setup = one_shared, .thread = {joins_0, steals},
-         .check = records_are_back);
+         .setup = one_shared, .thread = {joins_0, steals}, .check = records_are_back);
 
 MC_MODEL(join_cancel, .name = "fork/join_against_begin_and_cancel",
          .says = "also when who joins it is cancelled, and passes that on", .bound = 2,
@@ -202,7 +199,6 @@ static void finds(void)
     if (found != NULL) {
         run_task(1, found);
     }
-    mc_outcome(found != NULL);
 }
 
 static void forks_and_joins(void)
@@ -223,8 +219,7 @@ static void first_ran(void)
 
 MC_MODEL(take_for_another, .name = "fork/taken_and_found",
          .says = "who finds what the monitor has taken runs it, or who joins it does", .bound = 2,
-         .outcomes = 3, .setup = none_yet, .thread = {forks_and_joins, takes, finds},
-         .check = first_ran);
+         .setup = none_yet, .thread = {forks_and_joins, takes, finds}, .check = first_ran);
 
 MC_MODEL(take_next, .name = "fork/taken_while_the_next_is_made",
          .says = "what was taken leaves the list before the next one is made", .setup = none_yet,
