@@ -52,8 +52,9 @@ static int serve_until_signal(struct waiting *w)
     bg_cancel(stop);
     if (bg_await(stop) != 0) {
         (void)bg_fd_close(w->listener);
+        return rc;
     }
-    return rc;
+    return rc == -EBADF ? 0 : rc; /* the signal came before bg_serve had looked at the listener */
 }
 
 static int serve(void *arg)
