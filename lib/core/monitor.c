@@ -126,11 +126,14 @@ static int computes(bgi_worker *w)
     return since >= BGI_MONITOR_PERIOD / 4 || blocked_weight(w) == 0;
 }
 
-/* Whether the running item has itself forked what is there in `forks`, from `first` on. */
-static int has_forked(const bgi_worker *w, bgi_word first)
+/* Whether the running item has itself forked what is there in `forks`, from `first` on, and what is
+ * offered. A callback that runs after it, and with its tick, has not. */
+static int has_forked(const bgi_worker *w, int forks, bgi_word first, int offers)
 {
-    return bgi_load(&w->forks_tick) == w->seen_tick &&
-           (intptr_t)(first - bgi_load(&w->forks_base)) >= 0;
+    int forked = bgi_load(&w->forks_tick) == w->seen_tick &&
+                 (intptr_t)(first - bgi_load(&w->forks_base)) >= 0;
+    return bgi_load(&w->in_callback) == 0 && (!forks || forked) &&
+           (!offers || w->offered_tick == w->seen_tick);
 }
 
 /*
@@ -158,13 +161,10 @@ static enum waits waits_behind(bgi_worker *w, bg_time now, int is_stuck)
     if (!is_stuck) {
         return NOTHING;
     }
-    if (waits || (forks && !has_forked(w, fork)) || (offers && w->offered_tick != w->seen_tick)) {
-        return FOR_A_SPARE;
+    if (!waits && !forks && !offers) {
+        return NOTHING;
     }
-    if (forks || offers) {
-        return computes(w) ? FOR_AN_IDLE : FOR_A_SPARE;
-    }
-    return NOTHING;
+    return !waits && has_forked(w, forks, fork, offers) && computes(w) ? FOR_AN_IDLE : FOR_A_SPARE;
 }
 
 static void *spare_main(void *arg)

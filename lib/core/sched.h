@@ -343,9 +343,9 @@ BGI_INLINE int bgi_has_own_forks(const bgi_worker *w)
 /* The running item is about to push to `forks`: for the monitor, what of them is its own. */
 BGI_INLINE void bgi_forks_note(bgi_worker *w)
 {
-    bgi_word tick = bgi_load(&w->tick);
-    if (bgi_load(&w->forks_tick) != tick) {
-        bgi_store(&w->forks_base, bgi_load(&w->forks.bottom));
+    bgi_word tick = bgi_load(&w->tick), bottom = bgi_load(&w->forks.bottom);
+    if (bgi_load(&w->forks_tick) != tick || (intptr_t)(bottom - bgi_load(&w->forks_base)) < 0) {
+        bgi_store(&w->forks_base, bottom); /* below it, too, when older ones were taken back */
         bgi_store(&w->forks_tick, tick);
     }
 }

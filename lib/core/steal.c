@@ -258,7 +258,11 @@ bgi_item *bgi_search(bgi_worker *w)
 {
     bgi_sched *s = w->sched;
     if (is_alone(w)) {
-        return rest_alone(w) ? NULL : steal_timers(w);
+        if (!rest_alone(w)) {
+            return steal_timers(w);
+        }
+        (void)s->driver->ops->poll(s->driver, w, w); /* it does not come to wait there */
+        return NULL;
     }
     if (!start_searching(w)) {
         return steal_timers(w);

@@ -35,7 +35,8 @@
  *   WANTED, TAKEN -> 0 the owner, under the lock, who then fences and looks who is idle
  *   0 -> WANTED        the owner, when there still is somebody
  * Who goes to sleep announces it, fences, and raises WANTED after that: if the owner's 0 overwrites
- * it, the owner's look finds the sleeper. WANTED guards no data.
+ * it, the owner's look finds the sleeper. WANTED guards no data. A spare worker raises it for
+ * nobody.
  *
  * TAKEN. A worker may stay in one function for long, with forks that were made when nobody wanted
  * any. So the monitor takes one for whoever sleeps: it stores TAKEN, has every running thread pass
@@ -421,7 +422,11 @@ static void check_turn(const bgi_worker *w, const bg_detail_fork *f)
 #endif
 
 /* A task that has nothing to do any more (DETACHED) ends: now, if it lies where it is to be
- * expected, as it does unless its maker has changed workers; else when somebody comes to it. */
+ * expected, as it does unless its maker has changed workers; else when somebody comes to it.
+ *
+ * What lies there is this task, and no later one in the same record: nothing has been pushed to the
+ * deque since the task was found not to have begun, and by F3 the list is empty, so the monitor
+ * offers nothing. At another worker that could not be said; so none is looked at. */
 static void take_back(bgi_worker *w, bg_task *t)
 {
     bgi_word item = (bgi_word)&t->fiber.item;

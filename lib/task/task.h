@@ -22,7 +22,7 @@
  *   <kept>   -> DONE       the task ends: it owes the waiter one signal
  *   <waiter> -> DONE       likewise
  *   <sink>   -> DONE       the task ends: the sink is told, and has it from then on
- *   DETACHED -> FREE       the task ends: it frees its own record
+ *   DETACHED -> FREE       the task ends: it frees its own record; or its maker does, who ends it
  *   DONE     -> FREE       the handle is given back
  *
  *   LIVE     -> FORK       a fork's task, before anybody else sees it (parallel/fork.c)

@@ -331,6 +331,11 @@ Test(looks, forks_of_who_computes_wait_for_an_idle_worker_only)
     cr_assert_eq(second_look(w), FOR_A_SPARE, "something else waits as well");
     (void)bgi_runq_pop(&w->queue);
 
+    bgi_store(&w->in_callback, 1);
+    cr_assert_eq(second_look(w), FOR_A_SPARE, "the item waits, and a callback computes");
+    bgi_store(&w->in_callback, 0);
+    cr_assert_eq(second_look(w), FOR_AN_IDLE);
+
     /* Another item runs, which has forked the last one only. */
     bgi_worker_count(w);
     w->seen_tick = bgi_load(&w->tick);
@@ -344,6 +349,20 @@ Test(looks, forks_of_who_computes_wait_for_an_idle_worker_only)
     cr_assert_eq(second_look(w), FOR_AN_IDLE, "those of the others are gone");
     cr_assert_eq(bgi_deque_steal(&w->forks, &fork), 1);
     cr_assert_eq(second_look(w), NOTHING);
+
+    /* One that takes back what an item before it has left, and forks again. */
+    bgi_forks_note(w);
+    cr_assert_eq(bgi_deque_push(&w->forks, &items[0]), 0);
+    cr_assert_eq(bgi_deque_push(&w->forks, &items[1]), 0);
+    bgi_worker_count(w);
+    w->seen_tick = bgi_load(&w->tick);
+    bgi_forks_note(w);
+    cr_assert(bgi_deque_take(&w->forks) == &items[1]);
+    cr_assert(bgi_deque_take(&w->forks) == &items[0]);
+    bgi_forks_note(w);
+    cr_assert_eq(bgi_deque_push(&w->forks, &items[2]), 0);
+    cr_assert_eq(second_look(w), FOR_AN_IDLE);
+    cr_assert(bgi_deque_take(&w->forks) == &items[2]);
     bgi_sched_destroy(s);
 }
 

@@ -111,11 +111,24 @@ Test(steal, what_the_monitor_has_taken_comes_after_the_forks)
     end();
 }
 
+static int polled;
+
+static size_t poll_and_count(bgi_driver *d, bgi_worker *w, bgi_worker *of)
+{
+    (void)d;
+    polled += w == of;
+    return 0;
+}
+
+static const struct bgi_driver_ops counting_ops = {.name = "counting", .poll = poll_and_count};
+static bgi_driver counting = {&counting_ops};
+
 Test(steal, who_is_alone_rests_for_more_from_outside)
 {
     bgi_sched *one = rig_create(1, 0);
     bgi_worker *w = &one->worker[0];
     struct bgi_fifo chain;
+    one->driver = &counting;
     one->rests_alone = 1;
     w->in_vain = 3;
     cr_assert_null(bgi_search(w));
@@ -130,8 +143,10 @@ Test(steal, who_is_alone_rests_for_more_from_outside)
     cr_assert_null(bgi_search(w));
     cr_assert_eq(w->in_vain, 4, "on one CPU nothing comes while it rests");
     one->rests_alone = 1;
+    cr_assert_eq(polled, 0);
     cr_assert_null(bgi_search(w));
     cr_assert_eq(w->in_vain, 0, "the loop takes it");
+    cr_assert_eq(polled, 1, "and nobody waits in the driver");
     cr_assert_eq(bgi_injector_pop(&one->injector, &chain, 1), 1);
     bgi_sched_destroy(one);
 }
