@@ -27,9 +27,10 @@ typedef struct bg_run_options {
  * When a worker has been held up in one task for some milliseconds while others wait behind it, a
  * spare worker takes over what is queued there. So even with .workers = 1 two tasks may run at the
  * same time. .spares = BG_NO_SPARES forbids that: one worker is then strictly one thread, as in
- * asyncio, and a task that computes delays all others. No spare
- * worker is lent for what a task that computes has forked: a program of forks runs on .workers
- * threads. One that is there for something else may take forks as well.
+ * asyncio, and a task that computes delays all others.
+ *
+ * No spare worker is lent for what a task that computes has forked: a program of forks runs on
+ * .workers threads. One that is there for something else may take forks as well.
  */
 #define BG_NO_SPARES (-1)
 

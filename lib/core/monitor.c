@@ -31,8 +31,9 @@
  * Partners: monitor_asleep: stored, fence, then the states are read; a waking worker stores its
  * state, fences (core/park.c), reads monitor_asleep. stuck: written by the monitor alone, read by
  * spares about to retire; spares_active: fetch_add by the monitor, fetch_sub by who retires.
- * held_up: written by the monitor, read by searchers. ending: stored before a kick of the monitor,
- * read by it after that.
+ * held_up: written by the monitor, read by searchers. offered: read here as a hint; who moves it is
+ * said in core/sched.h, as are forks_tick, forks_base and in_callback. ending: stored before a kick
+ * of the monitor, read by it after that.
  */
 #include "base/clock.h"
 #include "core/sched.h"
@@ -158,10 +159,7 @@ static enum waits waits_behind(bgi_worker *w, bg_time now, int is_stuck)
     w->seen_fork = fork;
     w->seen_next = next;
     w->seen_offered = offered;
-    if (!is_stuck) {
-        return NOTHING;
-    }
-    if (!waits && !forks && !offers) {
+    if (!is_stuck || (!waits && !forks && !offers)) {
         return NOTHING;
     }
     return !waits && has_forked(w, forks, fork, offers) && computes(w) ? FOR_AN_IDLE : FOR_A_SPARE;

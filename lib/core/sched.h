@@ -32,6 +32,11 @@
  *   offered    a fork that the running item has made and the monitor has taken: 0 -> item by the
  *              monitor (release), item -> 0 by who runs it (compare-and-swap, acquire), or by who
  *              joins it and has no more use for it (relaxed: it knows the task by own_lock).
+ *   forks_tick, forks_base  stored by the worker, the base first, before it pushes to `forks`; read
+ *              by the monitor. Relaxed: hints. A look that finds one new and the other old may call
+ *              a spare, or none; the next look sees both.
+ *   in_callback  stored by the worker; for the monitor's judgement a hint as well. When it takes a
+ *              fork it is ordered by `newest` (parallel/fork.c).
  *   budget     counted down by its worker with plain stores; the monitor may store 1, which the
  *              owner may overwrite: the monitor then does it again. Relaxed: it guards no data.
  *

@@ -16,8 +16,8 @@
  * descriptors. So a worker whose last PATIENCE searches waited in vain rests in one of PROBE only;
  * the first to find something in a later round, or during which something is injected, makes it
  * patient again. A full next slot is rested for in any case. A worker that is alone has nowhere to
- * search, and rests only when what it has done came from outside, and not on a single CPU: there
- * may be more where it came from, as soon as its end is known there.
+ * search, and rests only when what it has done came from outside, and not where the process may use
+ * one CPU only: there may be more where it came from, as soon as its end is known there.
  *
  * Where workers are not all near each other, each round looks at those first that share a cache
  * with the thief, then at those of its NUMA node, then at the others. A worker that may move from

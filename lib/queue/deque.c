@@ -99,8 +99,8 @@ int bgi_deque_take_back(bgi_deque *d, const void *item)
 {
     bgi_word b = bgi_load(&d->bottom);
     const struct bgi_deque_ring *r = bgi_load_ptr(&d->ring);
-    /* Only the owner writes to slots: one that it has not, or that is empty again, holds another
-     * item, or this one after it was stolen, which take then finds out. */
+    /* Slots are the owner's: this one holds the newest item; or, when the deque is empty, what was
+     * there last (0 in a new ring), which may be this item, stolen: take finds that out. */
     return bgi_load_ptr(&r->slots[(b - 1) & r->mask]) == item && bgi_deque_take(d) != NULL;
 }
 

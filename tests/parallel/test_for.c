@@ -218,6 +218,63 @@ static int main_meet_computing(void *arg)
     return bg_parallel_for(0, 2, meet_computing, arg, .grain = 1);
 }
 
+/* ---- how large a part is, is learnt by each who goes through a range ---- */
+
+enum { UNEVEN = 4000, COSTLY_US = 25 };
+
+static bgi_atomic busy, cheap_done, costly_begun;
+
+/* Keeps the other worker from the loop until the cheap half has been gone through. */
+static int comes_late(void *unused)
+{
+    (void)unused;
+    bgi_store_release(&busy, 1);
+    while (!bgi_load_acquire(&cheap_done)) {
+        bgi_pause();
+    }
+    return 0;
+}
+
+/* The second half takes long, and is begun by another as the first one ends. */
+static void cheap_then_costly(size_t begin, size_t end, void *ctx)
+{
+    struct items *it = ctx;
+    once(begin, end, it);
+    if (begin >= UNEVEN / 2) {
+        bgi_store_release(&costly_begun, 1);
+        CHECK(end - begin == 1);
+        bg_time until = bgi_clock_now() + COSTLY_US * BG_US;
+        while (bgi_clock_now() < until) {
+            bgi_pause();
+        }
+    } else if (end == UNEVEN / 2) {
+        bgi_store_release(&cheap_done, 1);
+        while (!bgi_load_acquire(&costly_begun)) {
+            bgi_pause();
+        }
+    }
+}
+
+static int uneven(void *unused)
+{
+    (void)unused;
+    struct items it = items_of(0, UNEVEN, 0);
+    bg_task *late = bg_spawn(comes_late, NULL);
+    while (!bgi_load_acquire(&busy)) {
+        bgi_pause(); /* it is stolen */
+    }
+    CHECK(bg_parallel_for(0, UNEVEN, cheap_then_costly, &it) == 0);
+    CHECK(bg_await(late) == 0);
+    check_once(&it, UNEVEN);
+    free((void *)(uintptr_t)it.times);
+    return 0;
+}
+
+Test(for_loop, costly_items_are_parts_of_their_own_beside_cheap_ones)
+{
+    RUN(uneven, NULL, .workers = 2, .spares = BG_NO_SPARES);
+}
+
 Test(for_loop, others_take_part)
 {
     RUN(main_meet, (void *)8, .workers = 8);

@@ -88,6 +88,81 @@ Test(fork_moments, tasks_that_nobody_began_end_as_they_are_joined)
     RUN(joined_before_anybody_came, NULL, .workers = 1, .spares = BG_NO_SPARES);
 }
 
+/* ---- taken at one worker, joined at another ---- */
+
+static struct {
+    bgi_atomic busy, go_on, end;
+    bg_event moved;
+    int in_time;
+} far;
+
+/* On the other worker: keeps it from stealing, then wakes the one who forks there. */
+static int calls_over(void *unused)
+{
+    (void)unused;
+    bgi_store_release(&far.busy, 1);
+    while (!bgi_load_acquire(&far.go_on)) {
+        bgi_pause();
+    }
+    (void)bg_event_set(&far.moved);
+    return 0;
+}
+
+/* On the first worker, as soon as the one who forks waits. */
+static int stays(void *unused)
+{
+    (void)unused;
+    bgi_store_release(&far.go_on, 1);
+    while (!bgi_load_acquire(&far.end)) {
+        bgi_pause();
+    }
+    return 0;
+}
+
+static int joined_elsewhere(void *unused)
+{
+    bg_fork_frame f;
+    bgi_worker *first = bgi_worker_self();
+    (void)unused;
+    bg_event_init(&far.moved);
+    bgi_store(&far.busy, 0);
+    bgi_store(&far.go_on, 0);
+    bgi_store(&far.end, 0);
+    bg_task *other = bg_spawn(calls_over, NULL);
+    while (!bgi_load_acquire(&far.busy)) {
+        bgi_pause(); /* it is stolen */
+    }
+    bg_task *here = bg_spawn(stays, NULL);
+    bg_fork(&f, runs, INT_ARG(7));
+    bgi_forks_take(first);
+    CHECK(bg_event_wait(&far.moved) == 0);
+    /* Else the first worker came to its loop before it took the next task, and to the fork. */
+    int lies_there = bgi_worker_self() != first && bgi_load(&first->offered) != 0;
+    CHECK(bg_join(&f) == 7);
+    CHECK(!lies_there || bgi_load(&first->offered) != 0); /* it is left to who comes by */
+    far.in_time += lies_there;
+    bgi_store_release(&far.end, 1);
+    CHECK(bg_gather(other, here) == 0);
+    return 0;
+}
+
+static int until_joined_elsewhere(void *unused)
+{
+    (void)unused;
+    far.in_time = 0;
+    for (int i = 0; i < 1000 && far.in_time == 0; i++) {
+        CHECK(bg_await(bg_spawn(joined_elsewhere, NULL)) == 0);
+    }
+    CHECK(far.in_time == 1);
+    return 0;
+}
+
+/* The end of a runtime waits for all tasks: that of the fork is not forgotten. */
+Test(fork_moments, taken_at_one_worker_and_joined_at_another)
+{
+    RUN(until_joined_elsewhere, NULL, .workers = 2, .spares = BG_NO_SPARES);
+}
+
 /* ---- the monitor takes one ---- */
 
 static int taken_and_joined(void *arg)
